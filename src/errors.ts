@@ -1,0 +1,76 @@
+/**
+ * An error that a person can act on.
+ *
+ * `message` says what happened and what was found, `hint` what to do, `block` is another program's
+ * own words (BuildKit's error block, AWS's text), shown as they are.
+ */
+export class ActionError extends Error {
+  override readonly name: string = 'ActionError';
+  readonly hint: string | undefined;
+  readonly block: string | undefined;
+
+  constructor(
+    message: string,
+    options: { cause?: unknown; hint?: string | undefined; block?: string | undefined } = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.hint = options.hint;
+    this.block = options.block;
+  }
+}
+
+/** Several problems of one kind, reported together (all bad inputs; build and verify both failed). */
+export class Problems extends ActionError {
+  override readonly name = 'Problems';
+  readonly problems: readonly Error[];
+
+  constructor(message: string, problems: readonly Error[]) {
+    super(message, { cause: problems[0] });
+    this.problems = problems;
+  }
+}
+
+/** Whether `error` is an abort (a cancelled run, a deadline), not a failure of what was tried. */
+export function isAbort(error: unknown): boolean {
+  return error instanceof Error && (error.name === 'AbortError' || error.name === 'TimeoutError');
+}
+
+/** Any thrown value as an Error. */
+export function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}
+
+/**
+ * The whole story of an error for the log: message, block, hint, then causes that say something new.
+ *
+ * @returns text of one or more lines without a trailing newline.
+ */
+export function explain(error: unknown): string {
+  if (error instanceof Problems) {
+    return [error.message, ...error.problems.map((problem) => indent(`- ${explain(problem)}`))].join(
+      '\n',
+    );
+  }
+  const parts: string[] = [];
+  const seen = new Set<unknown>();
+  let shown = '';
+  for (let at: unknown = error; at !== undefined && at !== null && !seen.has(at); ) {
+    seen.add(at);
+    const text = at instanceof Error ? at.message || at.name : String(at);
+    // A cause whose words are in the message already would only repeat them.
+    if (text !== '' && !shown.includes(text)) {
+      parts.push(parts.length === 0 ? text : `Cause: ${text}`);
+      shown += text;
+    }
+    if (at instanceof ActionError) {
+      if (at.block !== undefined && at.block !== '') parts.push(at.block.trimEnd());
+      if (at.hint !== undefined) parts.push(`→ ${at.hint}`);
+    }
+    at = at instanceof Error ? at.cause : undefined;
+  }
+  return parts.join('\n');
+}
+
+function indent(text: string): string {
+  return text.replaceAll('\n', '\n  ');
+}
