@@ -47,14 +47,15 @@ export function asError(error: unknown): Error {
  */
 export function explain(error: unknown): string {
   if (error instanceof Problems) {
-    return [error.message, ...error.problems.map((problem) => indent(`- ${explain(problem)}`))].join(
-      '\n',
-    );
+    return [
+      error.message,
+      ...error.problems.map((problem) => indent(`- ${explain(problem)}`)),
+    ].join('\n');
   }
   const parts: string[] = [];
   const seen = new Set<unknown>();
   let shown = '';
-  for (let at: unknown = error; at !== undefined && at !== null && !seen.has(at); ) {
+  for (let at: unknown = error; at !== undefined && at !== null && !seen.has(at);) {
     seen.add(at);
     const text = at instanceof Error ? at.message || at.name : String(at);
     // A cause whose words are in the message already would only repeat them.

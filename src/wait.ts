@@ -101,10 +101,9 @@ export async function poll<T>(
     if (found !== undefined) return found;
     const left = until - clock.now();
     if (left <= 0) {
-      throw new ActionError(
-        `Waited ${duration(options.timeout)} for ${options.what}, in vain.`,
-        { hint: options.hint },
-      );
+      throw new ActionError(`Waited ${duration(options.timeout)} for ${options.what}, in vain.`, {
+        hint: options.hint,
+      });
     }
     await clock.sleep(Math.min(interval, left), options.signal);
     interval = Math.min(interval * 1.5, longestInterval);

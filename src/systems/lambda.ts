@@ -52,7 +52,12 @@ export interface Lambda {
   ): Promise<FunctionView>;
   /** Undefined: no such alias. */
   getAlias(name: string, alias: string): Promise<AliasView | undefined>;
-  createAlias(name: string, alias: string, version: string, description: string): Promise<AliasView>;
+  createAlias(
+    name: string,
+    alias: string,
+    version: string,
+    description: string,
+  ): Promise<AliasView>;
   updateAlias(
     name: string,
     alias: string,

@@ -1,0 +1,129 @@
+/** What one `docker info` told, and what buildx answers. */
+export interface DockerFacts {
+  /** Undefined: no daemon answered. */
+  readonly serverVersion: string | undefined;
+  /** Whether the containerd image store is on: only then the docker driver exports caches and indexes. */
+  readonly containerdStore: boolean;
+  /** `0.29.1`; undefined: no buildx plugin. */
+  readonly buildxVersion: string | undefined;
+  /** The daemon's own platform, `linux/amd64`. */
+  readonly platform: string;
+  /** Why there is no daemon, in docker's words. */
+  readonly problem: string | undefined;
+}
+
+export type BuilderDriver = 'docker' | 'docker-container' | 'remote' | 'kubernetes';
+
+/** A builder that is ready. */
+export interface Builder {
+  readonly name: string;
+  readonly driver: BuilderDriver;
+  /** `docker buildx build` can push by digest (not with the docker driver). */
+  readonly pushByDigest: boolean;
+  /** Whether caches can be exported at all, and to S3. */
+  readonly cacheExport: boolean;
+  readonly s3Cache: boolean;
+  /** BuildKit's version where known. */
+  readonly buildkitVersion: string | undefined;
+  /** Whether we created it (post removes only what was created). */
+  readonly created: boolean;
+}
+
+/** Raw `--cache-from`/`--cache-to` values and what to tell the user about them. */
+export interface CachePlan {
+  readonly from: readonly string[];
+  readonly to: readonly string[];
+  /** Folders of the `local` backend, restored before and saved after the build. */
+  readonly local:
+    | {
+        readonly from: string;
+        readonly to: string;
+        readonly key: string;
+        readonly restoreKeys: readonly string[];
+      }
+    | undefined;
+  readonly notices: readonly string[];
+  /** Backends in force, for log and summary. */
+  readonly backends: readonly string[];
+}
+
+/** Everything one `docker buildx build` needs; image/build-arguments.ts makes argv of it. */
+export interface BuildPlan {
+  readonly builder: Builder;
+  /** Full references to push (`host/name:tag`). Empty: nothing is pushed. */
+  readonly references: readonly string[];
+  readonly context: string;
+  readonly file: string;
+  readonly target: string;
+  readonly platforms: readonly string[];
+  readonly buildArgs: readonly string[];
+  readonly buildContexts: readonly string[];
+  /** Ready `--secret` specs (`id=a,src=/path`, `id=b,env=NAME`). */
+  readonly secrets: readonly string[];
+  readonly ssh: readonly string[];
+  readonly network: string;
+  readonly shmSize: string;
+  readonly ulimit: readonly string[];
+  readonly addHosts: readonly string[];
+  readonly allow: readonly string[];
+  readonly cgroupParent: string;
+  readonly pull: boolean;
+  readonly noCache: boolean;
+  readonly noCacheFilters: readonly string[];
+  readonly labels: readonly string[];
+  readonly annotations: readonly string[];
+  readonly load: boolean;
+  readonly outputs: readonly string[];
+  /** Ready `--attest`/`--provenance`/`--sbom` values. */
+  readonly provenance: string | undefined;
+  readonly sbom: string | undefined;
+  readonly attests: readonly string[];
+  readonly call: string;
+  readonly cacheFrom: readonly string[];
+  readonly cacheTo: readonly string[];
+  readonly metadataFile: string;
+}
+
+/** What a build left behind. */
+export interface BuildOutcome {
+  /** Digest of what was pushed (image or index); undefined when nothing was pushed (a fork, `call`). */
+  readonly digest: string | undefined;
+  readonly imageId: string | undefined;
+  /** buildx's metadata file as JSON text. */
+  readonly metadata: string;
+  readonly steps: { readonly cached: number; readonly run: number };
+  /** cached / (cached + run), or undefined when there were no steps. */
+  readonly cacheHitRatio: number | undefined;
+  /** Slowest steps first: name and ms. */
+  readonly slowest: readonly {
+    readonly name: string;
+    readonly ms: number;
+    readonly cached: boolean;
+  }[];
+  readonly notices: readonly string[];
+  /** Output of `call` (check, outline, targets). */
+  readonly callResult: string | undefined;
+}
+
+/** An image in the repository, as read back from it. */
+export interface PushedImage {
+  /** `host/name` */
+  readonly repository: string;
+  readonly digest: string;
+  readonly mediaType: string;
+  readonly index: boolean;
+  /** Real platforms only (attestations left out). */
+  readonly platforms: readonly PlatformImage[];
+}
+
+export interface PlatformImage {
+  /** `linux/amd64`, `linux/arm64/v8`. */
+  readonly platform: string;
+  /** Architecture as in the image's config: `amd64`, `arm64`. */
+  readonly architecture: string;
+  readonly digest: string;
+  readonly mediaType: string;
+  readonly layerMediaTypes: readonly string[];
+  /** Compressed bytes of the layers. */
+  readonly bytes: number;
+}
