@@ -59,7 +59,7 @@ test('keeps the end of a long stream only', async () => {
   const ended = await run(node, script('for (let i = 0; i < 1000; i++) console.log("line " + i)'), {
     keep: 20,
   });
-  expect(ended.stdout).toBe('line 998\nline 999\n'.padStart(20, '97\n'));
+  expect(ended.stdout).toBe('7\nline 998\nline 999\n');
   expect(ended.stdout).toHaveLength(20);
 });
 
