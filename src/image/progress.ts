@@ -51,6 +51,8 @@ interface Entry extends Vertex {
   output: string[];
   start: number | undefined;
   rest: string;
+  /** A chunk may end in the middle of a character. */
+  decoder: TextDecoder;
   announced: boolean;
   shown: boolean;
 }
@@ -81,7 +83,7 @@ export function readProgress(): ProgressReader {
     }
     for (const log of status.logs ?? []) {
       const entry = entries.get(log.vertex);
-      if (entry !== undefined) shown.push(...output(entry, decode(log.data)));
+      if (entry !== undefined) shown.push(...output(entry, log.data ?? ''));
     }
     for (const { vertex, id, current = 0, total = 0 } of status.statuses ?? []) {
       const entry = entries.get(vertex);
@@ -188,7 +190,8 @@ function newEntry(digest: string, name: string, entries: ReadonlyMap<string, Ent
   const number = entries.size + 1;
   const kind = kindOf(name);
   const flags = { cached: false, begun: false, completed: false, announced: false, shown: false };
-  return { digest, number, name, kind, error: '', ms: 0, output: [], start: undefined, rest: '', ...flags };
+  const text = { error: '', output: [], rest: '', decoder: new TextDecoder() };
+  return { digest, number, name, kind, ms: 0, start: undefined, ...text, ...flags };
 }
 
 /** A vertex may be worked on several times: BuildKit then reports a later start. */
@@ -207,7 +210,8 @@ function time(entry: Entry, started: string | undefined, completed: string | und
   }
 }
 
-function output(entry: Entry, text: string): readonly string[] {
+function output(entry: Entry, data: string): readonly string[] {
+  const text = entry.decoder.decode(Buffer.from(data, 'base64'), { stream: true });
   const parts = (entry.rest + text).split('\n');
   entry.rest = parts.pop() ?? '';
   return parts.map((part) => keepLine(entry, part));
@@ -243,9 +247,4 @@ function keep(
   bytes: number,
 ): void {
   transfers.set(key, { kind, bytes: Math.max(bytes, transfers.get(key)?.bytes ?? 0) });
-}
-
-/** Base64 as Go writes a byte string in JSON, as text. */
-export function decode(data: string | undefined): string {
-  return Buffer.from(data ?? '', 'base64').toString('utf8');
 }

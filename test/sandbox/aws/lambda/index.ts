@@ -1,0 +1,398 @@
+import type { AwsHost, Service, ServiceRequest, ServiceResponse } from '../service.ts';
+import {
+  look,
+  newFunction,
+  publish,
+  setAlias,
+  startUpdate,
+  underWay,
+  type Revision,
+  type StoredAlias,
+  type StoredFunction,
+  type Timeline,
+} from './functions.ts';
+import { metricStatistics, metricsTarget } from './metrics.ts';
+import { invalid, Refusal, resolveImage } from './source-image.ts';
+
+export type { StoredFunction, Timeline } from './functions.ts';
+
+/** What an invocation came to. */
+export interface Answer {
+  readonly functionError?: string | undefined;
+  readonly payload: string;
+  /** The whole log; the service cuts it. */
+  readonly log: string;
+}
+
+/** Runs `image` once with `payload`. The real one is `runInDocker` (runtime.ts). */
+export type Invoker = (run: {
+  fn: StoredFunction;
+  version: string;
+  /** `docker run`'s reference, without login. */
+  pullReference: string;
+  payload: string;
+}) => Promise<Answer>;
+
+export interface LambdaStandIn extends Service {
+  readonly functions: Map<string, StoredFunction>;
+  /** Adds a function that runs `image` (a URI the host can look up; absent: a deleted one). */
+  create(
+    name: string,
+    options?: {
+      architecture?: 'x86_64' | 'arm64';
+      packageType?: 'Image' | 'Zip';
+      image?: string;
+    },
+  ): Promise<StoredFunction>;
+  /** Somebody else deploys: accepted at once, settled by `timeline`. */
+  deployFromOutside(name: string, image: string, timeline?: Timeline): Promise<void>;
+  /** Called once, just before the next call of `action` (`lambda:UpdateFunctionCode`) does its work. */
+  before(action: string, work: () => Promise<void> | void): void;
+  invoker: Invoker | undefined;
+}
+
+/**
+ * AWS Lambda's control plane for container images, mounted on the AWS stand-in: function states that
+ * take their time, revision ids, versions, weighted aliases, DryRun and AWS's words for refusals.
+ */
+export function createLambda(host: AwsHost, invoker?: Invoker): LambdaStandIn {
+  const functions = new Map<string, StoredFunction>();
+  const hooks: { action: string; work: () => Promise<void> | void }[] = [];
+  const arnOf = (name: string) => `arn:aws:lambda:${host.region}:${host.account}:function:${name}`;
+
+  const standIn: LambdaStandIn = {
+    name: 'lambda',
+    functions,
+    invoker,
+    handles: ({ path, headers }) =>
+      path.startsWith('/2015-03-31/functions') || headers['x-amz-target'] === metricsTarget,
+    handle: async (request) => {
+      if (request.headers['x-amz-target'] === metricsTarget) {
+        return host.call(
+          { action: 'cloudwatch:GetMetricStatistics', resource: '*', request, error: errorForm },
+          () => metricStatistics(request, functions),
+        );
+      }
+      return handle(request);
+    },
+    create: async (name, options = {}) => {
+      const code =
+        options.image === undefined
+          ? undefined
+          : (await resolveImage(host, options.image, options.architecture ?? 'x86_64')).code;
+      const fn = newFunction(name, arnOf(name), {
+        packageType: options.packageType,
+        code: code ?? {
+          imageUri: `${host.registryHost}/gone:1`,
+          resolvedImageUri: `${host.registryHost}/gone@sha256:${'0'.repeat(64)}`,
+          codeSha256: '0'.repeat(64),
+          architecture: options.architecture ?? 'x86_64',
+        },
+      });
+      functions.set(name, fn);
+      return fn;
+    },
+    deployFromOutside: async (name, image, timeline = { polls: 0 }) => {
+      const fn = find(name);
+      const architecture = fn.latest.code?.architecture ?? 'x86_64';
+      startUpdate(fn, (await resolveImage(host, image, architecture)).code, timeline);
+    },
+    before: (action, work) => {
+      hooks.push({ action, work });
+    },
+  };
+
+  function find(name: string): StoredFunction {
+    const bare = /(?:^|:)function:([^:]+)/.exec(name)?.[1] ?? name;
+    const fn = functions.get(bare);
+    if (fn === undefined || (name.startsWith('arn:') && !name.startsWith(fn.arn))) {
+      throw new Refusal(
+        404,
+        'ResourceNotFoundException',
+        `Function not found: ${name.startsWith('arn:') ? name : arnOf(bare)}`,
+      );
+    }
+    return fn;
+  }
+
+  function revision(fn: StoredFunction, qualifier: string | null): Revision {
+    if (qualifier === null || qualifier === '$LATEST') return fn.latest;
+    const version = fn.aliases.get(qualifier)?.version ?? qualifier;
+    const found =
+      version === '$LATEST' ? fn.latest : fn.versions.find((one) => one.version === version);
+    if (found === undefined) {
+      throw new Refusal(
+        404,
+        'ResourceNotFoundException',
+        `Function not found: ${fn.arn}:${qualifier}`,
+      );
+    }
+    return found;
+  }
+
+  async function handle(request: ServiceRequest): Promise<ServiceResponse> {
+    const [, , , encoded = '', kind = '', last] = request.path.split('/');
+    const name = encoded;
+    const qualifier = request.query.get('Qualifier');
+    const operation = operations[`${request.method} ${kind}${last === undefined ? '' : '/'}`];
+    if (operation === undefined) return errorForm(404, 'UnknownOperationException', request.path);
+    const action = `lambda:${operation}`;
+    const resource = `${arnOf(/(?:^|:)function:([^:]+)/.exec(name)?.[1] ?? name)}${qualifier === null ? '' : `:${qualifier}`}`;
+    return host.call(
+      {
+        action: action === 'lambda:Invoke' ? 'lambda:InvokeFunction' : action,
+        resource,
+        request,
+        error: errorForm,
+      },
+      async () => {
+        const at = hooks.findIndex((hook) => hook.action === action);
+        if (at >= 0) await hooks.splice(at, 1)[0]?.work();
+        try {
+          const body = request.body.toString();
+          const fn = find(name);
+          if (operation === 'Invoke') return await invoke(fn, qualifier, body);
+          const input = (body === '' ? {} : JSON.parse(body)) as Record<string, unknown>;
+          return await work[operation](fn, input, qualifier ?? last ?? null);
+        } catch (error) {
+          if (error instanceof Refusal) return errorForm(error.status, error.code, error.message);
+          throw error;
+        }
+      },
+    );
+  }
+
+  type Work = (
+    fn: StoredFunction,
+    input: Record<string, unknown>,
+    at: string | null,
+  ) => Promise<ServiceResponse> | ServiceResponse;
+
+  const work: Record<Exclude<Operation, 'Invoke'>, Work> = {
+    GetFunction: (fn, _input, at) => {
+      const found = look(revision(fn, at));
+      return json(200, {
+        Configuration: configuration(fn, found),
+        Code: {
+          RepositoryType: 'ECR',
+          ImageUri: found.code?.imageUri,
+          ResolvedImageUri: found.code?.resolvedImageUri,
+        },
+      });
+    },
+
+    UpdateFunctionCode: async (fn, input) => {
+      checkRevision(input, fn.latest.revisionId);
+      const uri = String(input['ImageUri']);
+      if (fn.packageType === 'Zip') {
+        throw invalid("Please don't provide ImageUri when updating a function with packageType Zip.");
+      }
+      if (underWay(fn.latest)) throw inProgress(fn);
+      const architectures = input['Architectures'] as string[] | undefined;
+      const { code, timeline } = await resolveImage(host, uri, architectures?.[0] ?? 'x86_64');
+      if (input['DryRun'] !== true) startUpdate(fn, code, fn.nextUpdates.shift() ?? timeline ?? {});
+      return json(200, configuration(fn, fn.latest));
+    },
+
+    PublishVersion: (fn, input) => {
+      checkRevision(input, fn.latest.revisionId);
+      if (underWay(fn.latest)) throw inProgress(fn);
+      const sha = input['CodeSha256'];
+      if (typeof sha === 'string' && sha !== fn.latest.code?.codeSha256) {
+        throw invalid(
+          `CodeSHA256 (${sha}) is different from current CodeSHA256 in $LATEST (${fn.latest.code?.codeSha256 ?? ''}). Please try again with the CodeSHA256 in $LATEST.`,
+        );
+      }
+      return json(201, configuration(fn, publish(fn, String(input['Description'] ?? ''))));
+    },
+
+    GetAlias: (fn, _input, at) => json(200, aliasView(fn, aliasOf(fn, at ?? ''))),
+
+    CreateAlias: (fn, input) => {
+      const name = String(input['Name']);
+      if (fn.aliases.has(name)) {
+        throw new Refusal(409, 'ResourceConflictException', `Alias already exists: ${fn.arn}:${name}`);
+      }
+      return json(201, aliasView(fn, changeAlias(fn, name, input, undefined)));
+    },
+
+    UpdateAlias: (fn, input, at) => {
+      const alias = aliasOf(fn, at ?? '');
+      checkRevision(input, alias.revisionId);
+      return json(200, aliasView(fn, changeAlias(fn, alias.name, input, alias)));
+    },
+  };
+
+  function aliasOf(fn: StoredFunction, name: string): StoredAlias {
+    const alias = fn.aliases.get(name);
+    if (alias === undefined) {
+      throw new Refusal(404, 'ResourceNotFoundException', `Cannot find alias arn: ${fn.arn}:${name}`);
+    }
+    return alias;
+  }
+
+  function changeAlias(
+    fn: StoredFunction,
+    name: string,
+    input: Record<string, unknown>,
+    before: StoredAlias | undefined,
+  ): StoredAlias {
+    const version = String(input['FunctionVersion'] ?? before?.version);
+    revision(fn, version);
+    const routing = input['RoutingConfig'] as
+      | { AdditionalVersionWeights?: Record<string, number> }
+      | undefined;
+    const weights = routing?.AdditionalVersionWeights ?? before?.weights ?? {};
+    if (Object.keys(weights).length > 1 || Object.hasOwn(weights, version)) {
+      throw invalid('Invalid function versions in routing configuration');
+    }
+    if (version === '$LATEST' && Object.keys(weights).length > 0) {
+      throw invalid('$LATEST is not supported for an alias pointing to more than 1 version');
+    }
+    if (fn.provisionedConcurrency && Object.keys(weights).length > 0) {
+      throw invalid('Alias with weights can not be used with Provisioned Concurrency');
+    }
+    for (const other of Object.keys(weights)) revision(fn, other);
+    return setAlias(fn, name, {
+      version,
+      weights,
+      description: String(input['Description'] ?? before?.description ?? ''),
+    });
+  }
+
+  async function invoke(
+    fn: StoredFunction,
+    qualifier: string | null,
+    payload: string,
+  ): Promise<ServiceResponse> {
+    const found = revision(fn, qualifier);
+    if (found.state === 'Pending') {
+      throw new Refusal(
+        409,
+        'ResourceConflictException',
+        `The operation cannot be performed at this time. The function is currently in the following state: Pending`,
+      );
+    }
+    const uri = found.code?.resolvedImageUri ?? '';
+    const image = await host.image(uri);
+    if (image === undefined) {
+      throw new Refusal(
+        502,
+        'CodeArtifactUserFailedException',
+        'The function is trying to use a deleted image.',
+      );
+    }
+    if (standIn.invoker === undefined) throw new Error('no invoker: this stand-in runs no images');
+    const answer = await standIn.invoker({
+      fn,
+      version: found.version,
+      pullReference: image.pullReference,
+      payload,
+    });
+    return {
+      status: 200,
+      headers: {
+        'content-type': 'application/json',
+        'x-amz-executed-version': found.version,
+        'x-amz-log-result': Buffer.from(answer.log).subarray(-4096).toString('base64'),
+        ...(answer.functionError === undefined
+          ? {}
+          : { 'x-amz-function-error': answer.functionError }),
+      },
+      body: answer.payload,
+    };
+  }
+
+  return standIn;
+}
+
+const operations: Record<string, Operation | undefined> = {
+  'GET ': 'GetFunction',
+  'PUT code': 'UpdateFunctionCode',
+  'POST versions': 'PublishVersion',
+  'GET aliases/': 'GetAlias',
+  'POST aliases': 'CreateAlias',
+  'PUT aliases/': 'UpdateAlias',
+  'POST invocations': 'Invoke',
+};
+type Operation =
+  | 'GetFunction'
+  | 'UpdateFunctionCode'
+  | 'PublishVersion'
+  | 'GetAlias'
+  | 'CreateAlias'
+  | 'UpdateAlias'
+  | 'Invoke';
+
+function checkRevision(input: Record<string, unknown>, revisionId: string): void {
+  const given = input['RevisionId'];
+  if (given !== undefined && given !== revisionId) {
+    throw new Refusal(
+      412,
+      'PreconditionFailedException',
+      'The Revision Id provided does not match the latest Revision Id. Call the GetFunction/GetAlias API to retrieve the latest Revision Id',
+    );
+  }
+}
+
+function inProgress(fn: StoredFunction): Refusal {
+  return new Refusal(
+    409,
+    'ResourceConflictException',
+    `The operation cannot be performed at this time. An update is in progress for resource: ${fn.arn}`,
+  );
+}
+
+function configuration(fn: StoredFunction, revision: Revision): Record<string, unknown> {
+  const qualified = revision.version === '$LATEST' ? fn.arn : `${fn.arn}:${revision.version}`;
+  return {
+    ...fn.configuration,
+    FunctionName: fn.name,
+    FunctionArn: qualified,
+    Version: revision.version,
+    Description: revision.description,
+    PackageType: fn.packageType,
+    Architectures: [revision.code?.architecture ?? 'x86_64'],
+    CodeSha256: revision.code?.codeSha256 ?? '',
+    Timeout: fn.timeout / 1000,
+    RevisionId: revision.revisionId,
+    State: revision.state,
+    StateReason: revision.stateReason,
+    StateReasonCode: revision.stateReasonCode,
+    LastUpdateStatus: revision.lastUpdateStatus,
+    LastUpdateStatusReason: revision.lastUpdateStatusReason,
+    LastUpdateStatusReasonCode: revision.lastUpdateStatusReasonCode,
+  };
+}
+
+function aliasView(fn: StoredFunction, alias: StoredAlias): Record<string, unknown> {
+  const settling = alias.settlingReads > 0;
+  if (settling) alias.settlingReads -= 1;
+  const weights = settling ? alias.settlingWeights : alias.weights;
+  return {
+    AliasArn: `${fn.arn}:${alias.name}`,
+    Name: alias.name,
+    FunctionVersion: alias.version,
+    Description: alias.description,
+    RevisionId: alias.revisionId,
+    ...(Object.keys(weights).length === 0
+      ? {}
+      : { RoutingConfig: { AdditionalVersionWeights: weights } }),
+  };
+}
+
+function json(status: number, value: unknown): ServiceResponse {
+  return {
+    status,
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(value),
+  };
+}
+
+function errorForm(status: number, code: string, message: string): ServiceResponse {
+  return {
+    status,
+    headers: { 'content-type': 'application/json', 'x-amzn-errortype': code },
+    body: JSON.stringify({ Type: status < 500 ? 'User' : 'Service', message }),
+  };
+}
