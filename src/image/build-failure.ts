@@ -40,7 +40,7 @@ export type BuildFailure = { readonly text: string } & (
 
 /** The network's and the registries' passing failures, in the words of Go's net/http, containerd and registries. */
 const passing =
-  /connection (reset|refused)|broken pipe|unexpected EOF|: EOF\b|i\/o timeout|TLS handshake timeout|context deadline exceeded|deadline exceeded while|no such host|temporary failure in name resolution|server misbehaving|network is unreachable|use of closed network connection|http2: |stream error|toomanyrequests|too many requests|rate exceeded|\b(429|500|502|503|504)\b|bad gateway|service unavailable|gateway timeout|internal server error|server closed idle connection/i;
+  /connection (reset|refused)|broken pipe|unexpected EOF|: EOF\b|i\/o timeout|TLS handshake timeout|context deadline exceeded|deadline exceeded while|temporary failure in name resolution|server misbehaving|network is unreachable|use of closed network connection|http2: |stream error|toomanyrequests|too many requests|rate exceeded|\b(429|500|502|503|504)\b|bad gateway|service unavailable|gateway timeout|internal server error|server closed idle connection/i;
 
 const denying =
   /\b(401|403)\b|unauthorized|forbidden|denied|authorization token|token has expired|no basic auth credentials|authentication required|not authorized|authorization failed|ExpiredToken/i;
@@ -67,18 +67,29 @@ export function isPassing(text: string): boolean {
 export function classifyFailure(build: FailedBuild): BuildFailure {
   const last = finalError(build.plain);
   // When one vertex fails, the others end with "context canceled".
-  const failed = build.vertexes.filter(({ error }) => error !== '' && !error.endsWith('context canceled'));
+  const failed = build.vertexes.filter(
+    ({ error }) => error !== '' && !error.endsWith('context canceled'),
+  );
   const vertex = failed.find(({ kind }) => kind !== 'cache-import') ?? failed[0];
   const text = vertex?.error ?? last;
+  const backend = /unknown cache (exporter|importer): "(\w+)"/.exec(last);
+  if (backend !== null) {
+    const direction = backend[1] === 'exporter' ? 'export' : 'import';
+    return { kind: 'cache', direction, type: backend[2], text: last };
+  }
   if (build.vertexes.every(({ begun }) => !begun)) return { kind: 'not-started', text: last };
   if (vertex?.kind === 'cache-export' || vertex?.kind === 'cache-import') {
     // An export that was ignored leaves its error behind too: only the last words tell what ended the build.
     if (vertex.kind === 'cache-export' || failed.length === 1) {
       const direction = vertex.kind === 'cache-export' ? 'export' : 'import';
-      if (sameError(text, last)) return { kind: 'cache', direction, type: cacheTypeOf(vertex.name), text };
+      if (sameError(text, last))
+        return { kind: 'cache', direction, type: cacheTypeOf(vertex.name), text };
     }
   }
-  if (vertex?.kind === 'export' || /failed to push|failed to do request.*(blobs|manifests)/i.test(last)) {
+  if (
+    vertex?.kind === 'export' ||
+    /failed to push|failed to do request.*(blobs|manifests)/i.test(last)
+  ) {
     return { kind: 'push', reason: pushReason(text), text };
   }
   if (vertex?.kind === 'step' || vertex?.kind === 'base') {
@@ -90,9 +101,18 @@ export function classifyFailure(build: FailedBuild): BuildFailure {
     if (vertex.kind === 'base') {
       return { kind: 'base', transient: passing.test(text), name: vertex.name, text };
     }
-    return { kind: 'step', name: vertex.name, exitCode: exit === undefined ? undefined : Number(exit), text };
+    return {
+      kind: 'step',
+      name: vertex.name,
+      exitCode: exit === undefined ? undefined : Number(exit),
+      text,
+    };
   }
-  if (/error reading from server|transport is closing|failed to (list workers|receive status)/i.test(last)) {
+  if (
+    /error reading from server|transport is closing|failed to (list workers|receive status)/i.test(
+      last,
+    )
+  ) {
     return { kind: 'builder-lost', text: last };
   }
   if (/failed to (configure|export|import|resolve|initialize).*cache/i.test(last)) {
@@ -102,11 +122,17 @@ export function classifyFailure(build: FailedBuild): BuildFailure {
   return { kind: 'other', text: text === '' ? last : text };
 }
 
-function pushReason(text: string): 'interrupted' | 'denied' | 'immutable' | 'no-repository' | 'refused' {
+function pushReason(
+  text: string,
+): 'interrupted' | 'denied' | 'immutable' | 'no-repository' | 'refused' {
   // ECR: "The image tag 'v1' already exists in the 'app' repository and cannot be overwritten because the tag is immutable."
   if (/immutable|tag invalid/i.test(text)) return 'immutable';
   // ECR: "name unknown: The repository with name 'app' does not exist in the registry with id '…'".
-  if (/name unknown|NAME_UNKNOWN|repository with name .* does not exist|RepositoryNotFound/i.test(text)) {
+  if (
+    /name unknown|NAME_UNKNOWN|repository with name .* does not exist|RepositoryNotFound/i.test(
+      text,
+    )
+  ) {
     return 'no-repository';
   }
   if (denying.test(text)) return 'denied';
@@ -139,7 +165,9 @@ export function failureBlock(build: FailedBuild, lastLines = 20): string {
 }
 
 /** Where in the Dockerfile it failed, from the excerpt that buildx prints (`Dockerfile:3`, then dashes). */
-export function failedLine(plain: readonly string[]): { readonly file: string; readonly line: number } | undefined {
+export function failedLine(
+  plain: readonly string[],
+): { readonly file: string; readonly line: number } | undefined {
   for (const [index, text] of plain.entries()) {
     const match = /^(\S.*):(\d+)$/.exec(text);
     if (match !== null && plain[index + 1]?.startsWith('--------') === true) {

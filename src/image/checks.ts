@@ -42,7 +42,10 @@ interface LintResult {
     readonly detail?: string;
     readonly location?: { readonly ranges?: readonly SourceRange[] };
   }[];
-  readonly buildError?: { readonly message?: string; readonly location?: { readonly ranges?: readonly SourceRange[] } };
+  readonly buildError?: {
+    readonly message?: string;
+    readonly location?: { readonly ranges?: readonly SourceRange[] };
+  };
 }
 
 /**
@@ -55,7 +58,9 @@ export function warningsOfCheck(result: unknown, dockerfile: string): readonly C
   const { warnings = [], buildError } = result as LintResult;
   const found = warnings.map(({ ruleName, description, detail, url, location }) => ({
     title: `Dockerfile check: ${ruleName ?? 'warning'}`,
-    message: [detail, description, url].filter((line) => line !== undefined && line !== '').join('\n'),
+    message: [detail, description, url]
+      .filter((line) => line !== undefined && line !== '')
+      .join('\n'),
     file: dockerfile,
     ...lines(location?.ranges),
   }));

@@ -10,6 +10,8 @@ export interface DockerFacts {
   readonly platform: string;
   /** Why there is no daemon, in docker's words. */
   readonly problem: string | undefined;
+  /** Name of docker's current context: the docker driver's builder is called so. Absent: `default`. */
+  readonly context?: string | undefined;
 }
 
 export type BuilderDriver = 'docker' | 'docker-container' | 'remote' | 'kubernetes';
@@ -103,6 +105,8 @@ export interface BuildOutcome {
   readonly notices: readonly string[];
   /** Output of `call` (check, outline, targets). */
   readonly callResult: string | undefined;
+  /** Bytes of build context sent to BuildKit, and of base images and caches pulled. */
+  readonly bytes?: { readonly context: number; readonly pulled: number };
 }
 
 /** An image in the repository, as read back from it. */

@@ -1,3 +1,4 @@
+import { StringDecoder } from 'node:string_decoder';
 import type { SolveStatus, SolveWarning } from './solve-status.ts';
 import { duration } from '../wait.ts';
 
@@ -11,7 +12,7 @@ export type VertexKind = 'step' | 'base' | 'export' | 'cache-export' | 'cache-im
 
 export interface Vertex {
   readonly digest: string;
-  /** 1, 2, … in the order in which they were seen, as BuildKit's plain progress numbers them. */
+  /** 1, 2, … in the order in which they are shown, as BuildKit's plain progress numbers them; 0: not shown. */
   readonly number: number;
   readonly name: string;
   readonly kind: VertexKind;
@@ -43,6 +44,7 @@ export interface ProgressReader {
 const keptLines = 30;
 
 interface Entry extends Vertex {
+  number: number;
   cached: boolean;
   error: string;
   ms: number;
@@ -52,9 +54,10 @@ interface Entry extends Vertex {
   start: number | undefined;
   rest: string;
   /** A chunk may end in the middle of a character. */
-  decoder: TextDecoder;
+  decoder: StringDecoder;
   announced: boolean;
-  shown: boolean;
+  /** What its last line said; a vertex may end several times, and tell something new. */
+  ended: string;
 }
 
 export function readProgress(): ProgressReader {
@@ -62,6 +65,12 @@ export function readProgress(): ProgressReader {
   const transfers = new Map<string, { kind: 'context' | 'pulled'; bytes: number }>();
   const warnings = new Map<string, SolveWarning>();
   const plain: string[] = [];
+  let numbered = 0;
+  const announce = (entry: Entry): string => {
+    entry.announced = true;
+    entry.number = numbered += 1;
+    return `#${entry.number} ${entry.name}`;
+  };
 
   const read = (line: string): readonly string[] => {
     const status = parse(line);
@@ -71,26 +80,28 @@ export function readProgress(): ProgressReader {
     }
     const shown: string[] = [];
     for (const vertex of status.vertexes ?? []) {
-      const entry = entries.get(vertex.digest) ?? newEntry(vertex.digest, vertex.name ?? '', entries);
+      const entry = entries.get(vertex.digest) ?? newEntry(vertex.digest, vertex.name ?? '');
       entries.set(vertex.digest, entry);
       time(entry, vertex.started, vertex.completed);
       entry.cached ||= vertex.cached === true;
       entry.error = vertex.error ?? entry.error;
-      if (entry.begun && !entry.cached && !entry.announced && entry.kind !== 'internal') {
-        entry.announced = true;
-        shown.push(`#${entry.number} ${entry.name}`);
-      }
+      // Looking up a base image's digest takes no time worth a line until it has taken some.
+      const worth = entry.kind !== 'internal' && !entry.name.startsWith('[internal]');
+      if (entry.begun && !entry.cached && !entry.announced && worth) shown.push(announce(entry));
     }
     for (const log of status.logs ?? []) {
       const entry = entries.get(log.vertex);
-      if (entry !== undefined) shown.push(...output(entry, log.data ?? ''));
+      if (entry === undefined) continue;
+      if (!entry.announced) shown.push(announce(entry));
+      shown.push(...output(entry, log.data ?? ''));
     }
     for (const { vertex, id, current = 0, total = 0 } of status.statuses ?? []) {
       const entry = entries.get(vertex);
       // A context's transfer has no total; a pulled layer's `current` starts again when it unpacks.
       if (id.startsWith('transferring ')) keep(transfers, vertex + id, 'context', current);
       else if (entry?.kind === 'base' || entry?.kind === 'step') {
-        if (id.startsWith('sha256:')) keep(transfers, vertex + id, 'pulled', Math.max(current, total));
+        if (id.startsWith('sha256:'))
+          keep(transfers, vertex + id, 'pulled', Math.max(current, total));
       }
     }
     for (const warning of status.warnings ?? []) {
@@ -99,7 +110,7 @@ export function readProgress(): ProgressReader {
     }
     for (const vertex of status.vertexes ?? []) {
       const entry = entries.get(vertex.digest);
-      if (entry !== undefined) shown.push(...ending(entry));
+      if (entry !== undefined) shown.push(...ending(entry, announce));
     }
     return shown;
   };
@@ -122,7 +133,9 @@ export function countSteps(vertexes: readonly Vertex[]): {
   readonly cached: number;
   readonly run: number;
 } {
-  const steps = vertexes.filter(({ kind, completed, error }) => kind === 'step' && completed && error === '');
+  const steps = vertexes.filter(
+    ({ kind, completed, error }) => kind === 'step' && completed && error === '',
+  );
   const cached = steps.filter((step) => step.cached).length;
   return { cached, run: steps.length - cached };
 }
@@ -144,9 +157,11 @@ export function kindOf(name: string): VertexKind {
   const step = /^\[(?:[^\]]* )?\d+\/\d+\] (.*)/s.exec(name);
   if (step !== null) return step[1]?.startsWith('FROM ') === true ? 'base' : 'step';
   if (/^(\[internal\] load metadata for|resolve image config for)/.test(name)) return 'base';
-  if (/^importing cache manifest from /.test(name)) return 'cache-import';
+  if (name.startsWith('importing cache manifest from ')) return 'cache-import';
   if (
-    /^(exporting (cache|inline cache|content cache)|exporting to GitHub|preparing build cache)/.test(name)
+    /^(exporting (cache|inline cache|content cache)|exporting to GitHub|preparing build cache)/.test(
+      name,
+    )
   ) {
     return 'cache-export';
   }
@@ -179,19 +194,26 @@ function parse(line: string): SolveStatus | undefined {
     const value: unknown = JSON.parse(line);
     const known = ['vertexes', 'statuses', 'logs', 'warnings'];
     if (typeof value !== 'object' || value === null) return undefined;
-    return known.some((key) => key in value) ? (value as SolveStatus) : undefined;
+    return known.some((key) => key in value) ? value : undefined;
   } catch {
     // A line of a Dockerfile excerpt may start with a brace too: then it is text.
     return undefined;
   }
 }
 
-function newEntry(digest: string, name: string, entries: ReadonlyMap<string, Entry>): Entry {
-  const number = entries.size + 1;
-  const kind = kindOf(name);
-  const flags = { cached: false, begun: false, completed: false, announced: false, shown: false };
-  const text = { error: '', output: [], rest: '', decoder: new TextDecoder() };
-  return { digest, number, name, kind, ms: 0, start: undefined, ...text, ...flags };
+function newEntry(digest: string, name: string): Entry {
+  const flags = { cached: false, begun: false, completed: false, announced: false };
+  const text = { error: '', output: [], rest: '', decoder: new StringDecoder('utf8'), ended: '' };
+  return {
+    digest,
+    number: 0,
+    name,
+    kind: kindOf(name),
+    ms: 0,
+    start: undefined,
+    ...text,
+    ...flags,
+  };
 }
 
 /** A vertex may be worked on several times: BuildKit then reports a later start. */
@@ -211,7 +233,7 @@ function time(entry: Entry, started: string | undefined, completed: string | und
 }
 
 function output(entry: Entry, data: string): readonly string[] {
-  const text = entry.decoder.decode(Buffer.from(data, 'base64'), { stream: true });
+  const text = entry.decoder.write(Buffer.from(data, 'base64'));
   const parts = (entry.rest + text).split('\n');
   entry.rest = parts.pop() ?? '';
   return parts.map((part) => keepLine(entry, part));
@@ -225,18 +247,25 @@ function keepLine(entry: Entry, raw: string): string {
   return `#${entry.number} │ ${text}`;
 }
 
-function ending(entry: Entry): readonly string[] {
-  if (!entry.completed || entry.shown) return [];
+/** Shorter work of BuildKit for itself, and of base images that are there, is not worth a line. ms */
+const noticeable = 1000;
+
+function ending(entry: Entry, announce: (entry: Entry) => string): readonly string[] {
+  if (!entry.completed) return [];
   const lines: string[] = [];
   if (entry.rest !== '') lines.push(keepLine(entry, entry.rest));
   entry.rest = '';
-  const worth = entry.kind !== 'internal' || entry.error !== '';
-  entry.shown = true;
-  if (!worth) return lines;
-  const how = entry.error === '' ? `done in ${duration(entry.ms)}` : `failed: ${entry.error}`;
-  if (entry.cached) lines.push(`#${entry.number} CACHED ${entry.name}`);
-  else if (entry.announced) lines.push(`#${entry.number} ${how}`);
-  else lines.push(`#${entry.number} ${entry.name}: ${how}`);
+  let how = `done in ${duration(entry.ms)}`;
+  if (entry.cached) how = 'CACHED';
+  if (entry.error !== '') how = `failed: ${entry.error}`;
+  const silent = entry.kind === 'internal' || entry.kind === 'base';
+  if (silent && !entry.cached && entry.error === '' && entry.ms < noticeable) return lines;
+  if (entry.kind === 'internal' && entry.cached) return lines;
+  // The same end is reported again when other vertexes change.
+  if (entry.ended === how) return lines;
+  entry.ended = how;
+  if (!entry.announced) lines.push(announce(entry));
+  lines.push(`#${entry.number} ${how}`);
   return lines;
 }
 

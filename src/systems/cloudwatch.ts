@@ -1,4 +1,4 @@
-import type { CloudWatchClientConfig } from '@aws-sdk/client-cloudwatch';
+import { clientConfig, type ClientOptions } from './aws-clients.ts';
 
 /** What CloudWatch knows of one version behind an alias. */
 export interface Metrics {
@@ -17,10 +17,8 @@ export interface Metrics {
   }): Promise<number | 'forbidden'>;
 }
 
-export interface MetricsConfig {
-  readonly region: string;
-  /** Absent: the SDK's default chain. */
-  readonly credentials?: CloudWatchClientConfig['credentials'];
+export interface MetricsConfig extends ClientOptions {
+  /** Ends every request in flight. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -63,14 +61,5 @@ const forbidden = new Set(['AccessDenied', 'AccessDeniedException', 'Unauthorize
 
 async function load(config: MetricsConfig) {
   const commands = await import('@aws-sdk/client-cloudwatch');
-  const client = new commands.CloudWatchClient({
-    region: config.region,
-    ...(config.credentials === undefined ? {} : { credentials: config.credentials }),
-    requestHandler: {
-      connectionTimeout: 10_000,
-      requestTimeout: 30_000,
-      throwOnRequestTimeout: true,
-    },
-  });
-  return { client, commands };
+  return { client: new commands.CloudWatchClient(clientConfig(config)), commands };
 }

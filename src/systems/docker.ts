@@ -37,7 +37,9 @@ export async function inspectDocker(
   } catch (error) {
     if (signal?.aborted === true) throw error;
     const why = error instanceof Error ? error.message : String(error);
-    return noDocker(tooLong.aborted ? `"docker info" did not answer within ${patience / 1000} s` : why);
+    return noDocker(
+      tooLong.aborted ? `"docker info" did not answer within ${patience / 1000} s` : why,
+    );
   }
 }
 
@@ -48,14 +50,20 @@ export function readInfo(stdout: string, stderr: string): DockerFacts {
     info = JSON.parse(stdout) as Info;
   } catch {
     // An old docker without `--format json` prints the word "json" or an error.
-    return noDocker(stderr.trim() === '' ? `"docker info" answered no JSON: ${stdout.slice(0, 200)}` : stderr.trim());
+    return noDocker(
+      stderr.trim() === ''
+        ? `"docker info" answered no JSON: ${stdout.slice(0, 200)}`
+        : stderr.trim(),
+    );
   }
   const plugin = info.ClientInfo?.Plugins?.find(({ Name }) => Name === 'buildx');
   const serverVersion = info.ServerVersion === '' ? undefined : info.ServerVersion;
   const problem = [...(info.ServerErrors ?? []), stderr.trim()].find((text) => text !== '');
   return {
     serverVersion,
-    containerdStore: (info.DriverStatus ?? []).some(([, value]) => value === 'io.containerd.snapshotter.v1'),
+    containerdStore: (info.DriverStatus ?? []).some(
+      ([, value]) => value === 'io.containerd.snapshotter.v1',
+    ),
     buildxVersion: plugin?.Version?.replace(/^v/, '').replace(/[+~].*$/, ''),
     platform: platformOf(info.OSType ?? '', info.Architecture ?? ''),
     problem: serverVersion === undefined ? (problem ?? 'no Docker daemon answered') : undefined,

@@ -2,8 +2,8 @@ import type {
   AliasConfiguration,
   FunctionCodeLocation,
   FunctionConfiguration,
-  LambdaClientConfig,
 } from '@aws-sdk/client-lambda';
+import { clientConfig, type ClientOptions } from './aws-clients.ts';
 
 /** One look at a function (GetFunction), in our words. */
 export interface FunctionView {
@@ -79,10 +79,7 @@ export interface Lambda {
   invoke(name: string, qualifier: string, payload: string): Promise<Invocation>;
 }
 
-export interface LambdaConfig {
-  readonly region: string;
-  /** Absent: the SDK's default chain. */
-  readonly credentials?: LambdaClientConfig['credentials'];
+export interface LambdaConfig extends ClientOptions {
   /** Ends every request in flight. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -213,29 +210,12 @@ const longestInvocation = 16 * 60_000;
 
 async function load(config: LambdaConfig) {
   const commands = await import('@aws-sdk/client-lambda');
-  const common: LambdaClientConfig = {
-    region: config.region,
-    ...(config.credentials === undefined ? {} : { credentials: config.credentials }),
-  };
   return {
     commands,
-    client: new commands.LambdaClient({
-      ...common,
-      maxAttempts: 6,
-      requestHandler: {
-        connectionTimeout: 10_000,
-        requestTimeout: 60_000,
-        throwOnRequestTimeout: true,
-      },
-    }),
+    client: new commands.LambdaClient(clientConfig(config)),
     invoker: new commands.LambdaClient({
-      ...common,
+      ...clientConfig(config, { requestTimeout: longestInvocation }),
       maxAttempts: 1,
-      requestHandler: {
-        connectionTimeout: 10_000,
-        requestTimeout: longestInvocation,
-        throwOnRequestTimeout: true,
-      },
     }),
   };
 }

@@ -99,47 +99,45 @@ export function createImages(realHost: string, account: string): Images {
           `The specified image digest '${digest}' does not match the image digest '${actual}' calculated by the server`,
         );
       }
-      const before = tag === undefined ? undefined : repository.tags.get(tag);
-      if (
-        tag !== undefined &&
-        before !== undefined &&
-        before !== actual &&
-        isFixed(repository, tag)
-      ) {
-        const what = repository.mutability === 'IMMUTABLE' ? 'repository' : 'tag';
-        throw new Refused(
-          'ImageTagAlreadyExistsException',
-          `The image tag '${tag}' already exists in the '${repository.name}' repository and cannot be overwritten because the ${what} is immutable.`,
-        );
-      }
-      if (tag !== undefined && before !== actual) {
+      const check = (): string | undefined => {
+        if (tag === undefined) return undefined;
+        const before = repository.tags.get(tag);
+        if (before === actual) return before;
+        if (before !== undefined && isFixed(repository, tag)) {
+          const what = repository.mutability === 'IMMUTABLE' ? 'repository' : 'tag';
+          throw new Refused(
+            'ImageTagAlreadyExistsException',
+            `The image tag '${tag}' already exists in the '${repository.name}' repository and cannot be overwritten because the ${what} is immutable.`,
+          );
+        }
         if (images.tagsOf(repository, actual).length >= images.tagsPerImage) {
           throw new Refused(
             'LimitExceededException',
             `The image with digest '${actual}' already has the maximum number of tags: ${images.tagsPerImage}`,
           );
         }
-      }
-      if (!repository.images.has(actual)) {
-        await store(`http://${realHost}/v2/${path(repository.name)}/manifests/${actual}`, {
-          manifest,
-          mediaType,
-        });
-        repository.images.set(actual, {
-          digest: actual,
-          mediaType,
-          manifest,
-          pushedAt: Date.now(),
-        });
-      } else if (tag === undefined || before === actual) {
+        return before;
+      };
+      const known = repository.images.has(actual);
+      if (known && (tag === undefined || check() === actual)) {
         throw new Refused(
           'ImageAlreadyExistsException',
           `Image with digest '${actual}' and tag '${tag ?? 'null'}' already exists in the repository with name '${repository.name}' in registry with id '${account}'`,
         );
       }
+      check();
+      const url = `http://${realHost}/v2/${path(repository.name)}/manifests/${actual}`;
+      if (!known) await store(url, { manifest, mediaType });
+      // Another request may have been quicker meanwhile: an immutable tag is create-if-absent.
+      check();
+      const image = repository.images.get(actual) ?? {
+        digest: actual,
+        mediaType,
+        manifest,
+        pushedAt: Date.now(),
+      };
+      repository.images.set(actual, image);
       if (tag !== undefined) repository.tags.set(tag, actual);
-      const image = repository.images.get(actual);
-      if (image === undefined) throw new Error('the image was removed while it was put');
       return image;
     },
     untag: (repository, tag) => {

@@ -12,11 +12,15 @@ import { runFolder } from './places.ts';
  */
 export async function withLock<T>(name: string, work: () => Promise<T>): Promise<T> {
   mkdirSync(runFolder, { recursive: true });
-  const holder = spawn('flock', [join(runFolder, `${name}.lock`), 'sh', '-c', 'echo held; exec cat'], {
-    stdio: ['pipe', 'pipe', 'ignore'],
-    // A group of its own: Ctrl-C in a terminal must not take the lock from under the work.
-    detached: true,
-  });
+  const holder = spawn(
+    'flock',
+    [join(runFolder, `${name}.lock`), 'sh', '-c', 'echo held; exec cat'],
+    {
+      stdio: ['pipe', 'pipe', 'ignore'],
+      // A group of its own: Ctrl-C in a terminal must not take the lock from under the work.
+      detached: true,
+    },
+  );
   const ended = new Promise<void>((resolve) => holder.once('close', () => resolve()));
   await new Promise<void>((resolve, reject) => {
     holder.once('error', reject);

@@ -191,7 +191,7 @@ function settling(timeline: Timeline, settle: () => void): Settling {
 export function look(revision: Revision): Revision {
   const { settling } = revision;
   if (settling !== undefined) {
-    if (settling.polls <= 0 && Date.now() >= settling.until) {
+    if (due(settling)) {
       revision.settling = undefined;
       settling.settle();
     }
@@ -200,8 +200,14 @@ export function look(revision: Revision): Revision {
   return revision;
 }
 
+/** Whether something is under way: what is due settles first, as AWS needs nobody to look. */
 export function underWay(revision: Revision): boolean {
+  if (revision.settling !== undefined && due(revision.settling)) look(revision);
   return revision.settling !== undefined;
+}
+
+function due(settling: Settling): boolean {
+  return settling.polls <= 0 && Date.now() >= settling.until;
 }
 
 export function setAlias(

@@ -1,0 +1,10 @@
+# moto's S3 on a free port of 127.0.0.1. Prints the port, ends when its input is closed.
+import sys
+
+from moto.server import ThreadedMotoServer
+
+server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+server.start()
+print(server.get_host_and_port()[1], flush=True)
+sys.stdin.read()
+server.stop()
