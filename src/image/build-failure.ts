@@ -10,6 +10,8 @@ export interface FailedBuild {
   readonly stdout: string;
 }
 
+export type PushReason = 'interrupted' | 'denied' | 'immutable' | 'no-repository' | 'refused';
+
 export type BuildFailure = { readonly text: string } & (
   | {
       /** buildx ended before BuildKit did anything: no plugin, no builder, a refused option. */
@@ -21,7 +23,7 @@ export type BuildFailure = { readonly text: string } & (
        * `interrupted`: the network or the registry's 5xx; `denied`: 401, 403, an expired token;
        * `immutable`: the tag is there on another image; `no-repository`; `refused`: anything else.
        */
-      readonly reason: 'interrupted' | 'denied' | 'immutable' | 'no-repository' | 'refused';
+      readonly reason: PushReason;
     }
   | {
       readonly kind: 'cache';
@@ -61,70 +63,73 @@ export function isPassing(text: string): boolean {
 }
 
 /**
- * Finds out what failed: by the vertex that carries the error first, by buildx's last words only
- * where no vertex does.
+ * Finds out what failed: by the vertex whose error ended the build, by buildx's last words only where
+ * no vertex carries it.
  */
 export function classifyFailure(build: FailedBuild): BuildFailure {
   const last = finalError(build.plain);
-  // When one vertex fails, the others end with "context canceled".
-  const failed = build.vertexes.filter(
-    ({ error }) => error !== '' && !error.endsWith('context canceled'),
-  );
-  const vertex = failed.find(({ kind }) => kind !== 'cache-import') ?? failed[0];
-  const text = vertex?.error ?? last;
   const backend = /unknown cache (exporter|importer): "(\w+)"/.exec(last);
   if (backend !== null) {
     const direction = backend[1] === 'exporter' ? 'export' : 'import';
     return { kind: 'cache', direction, type: backend[2], text: last };
   }
   if (build.vertexes.every(({ begun }) => !begun)) return { kind: 'not-started', text: last };
-  if (vertex?.kind === 'cache-export' || vertex?.kind === 'cache-import') {
-    // An export that was ignored leaves its error behind too: only the last words tell what ended the build.
-    if (vertex.kind === 'cache-export' || failed.length === 1) {
-      const direction = vertex.kind === 'cache-export' ? 'export' : 'import';
-      if (sameError(text, last))
-        return { kind: 'cache', direction, type: cacheTypeOf(vertex.name), text };
-    }
-  }
-  if (
-    vertex?.kind === 'export' ||
-    /failed to push|failed to do request.*(blobs|manifests)/i.test(last)
-  ) {
-    return { kind: 'push', reason: pushReason(text), text };
-  }
-  if (vertex?.kind === 'step' || vertex?.kind === 'base') {
-    const exit = /exit code: (\d+)/.exec(text)?.[1];
-    const own = /did not complete successfully/.test(text);
-    if (!own && vertex.kind === 'step' && brokenCache.test(text)) {
-      return { kind: 'cache', direction: 'import', type: undefined, text };
-    }
-    if (vertex.kind === 'base') {
+  const vertex = causeOf(build.vertexes, last);
+  const text = vertex?.error ?? last;
+  switch (vertex?.kind) {
+    case 'cache-export':
+      return { kind: 'cache', direction: 'export', type: cacheTypeOf(vertex.name), text };
+    case 'cache-import':
+      return { kind: 'cache', direction: 'import', type: cacheTypeOf(vertex.name), text };
+    case 'export':
+      return exportFailure(text);
+    case 'base':
       return { kind: 'base', transient: passing.test(text), name: vertex.name, text };
+    case 'step': {
+      if (!/did not complete successfully/.test(text) && brokenCache.test(text)) {
+        return { kind: 'cache', direction: 'import', type: undefined, text };
+      }
+      const code = /exit code: (\d+)/.exec(text)?.[1];
+      const exitCode = code === undefined ? undefined : Number(code);
+      return { kind: 'step', name: vertex.name, exitCode, text };
     }
-    return {
-      kind: 'step',
-      name: vertex.name,
-      exitCode: exit === undefined ? undefined : Number(exit),
-      text,
-    };
+    default:
+      return failureByWords(last === '' ? text : last);
   }
-  if (
-    /error reading from server|transport is closing|failed to (list workers|receive status)/i.test(
-      last,
-    )
-  ) {
-    return { kind: 'builder-lost', text: last };
-  }
-  if (/failed to (configure|export|import|resolve|initialize).*cache/i.test(last)) {
-    const direction = /import/i.test(last) ? 'import' : 'export';
-    return { kind: 'cache', direction, type: undefined, text: last };
-  }
-  return { kind: 'other', text: text === '' ? last : text };
 }
 
-function pushReason(
-  text: string,
-): 'interrupted' | 'denied' | 'immutable' | 'no-repository' | 'refused' {
+/** When one vertex fails, the others end with "context canceled"; caches that failed may have been ignored. */
+function causeOf(vertexes: readonly Vertex[], last: string): Vertex | undefined {
+  const failed = vertexes.filter(({ error }) => error !== '' && !error.endsWith('context canceled'));
+  const named = failed.findLast(({ error }) => last.includes(error));
+  return named ?? failed.findLast(({ kind }) => kind !== 'cache-import' && kind !== 'cache-export');
+}
+
+/** Writing the image: only a push talks to a registry, but it also writes what a cache left to be fetched. */
+function exportFailure(text: string): BuildFailure {
+  if (!/failed to push/.test(text) && brokenCache.test(text)) {
+    return { kind: 'cache', direction: 'import', type: undefined, text };
+  }
+  if (/failed to push|failed to do request|unexpected status/.test(text) || passing.test(text)) {
+    return { kind: 'push', reason: pushReason(text), text };
+  }
+  return { kind: 'other', text };
+}
+
+function failureByWords(text: string): BuildFailure {
+  if (/failed to push/i.test(text)) return { kind: 'push', reason: pushReason(text), text };
+  if (/error reading from server|transport is closing|failed to (list workers|receive status)/i.test(text)) {
+    return { kind: 'builder-lost', text };
+  }
+  const cache = /failed to (?:configure|initialize|resolve|export|import) .*cache (exporter|importer)?/i.exec(text);
+  if (cache !== null) {
+    const direction = cache[1] === 'importer' ? 'import' : 'export';
+    return { kind: 'cache', direction, type: undefined, text };
+  }
+  return { kind: 'other', text };
+}
+
+function pushReason(text: string): PushReason {
   // ECR: "The image tag 'v1' already exists in the 'app' repository and cannot be overwritten because the tag is immutable."
   if (/immutable|tag invalid/i.test(text)) return 'immutable';
   // ECR: "name unknown: The repository with name 'app' does not exist in the registry with id '…'".
@@ -176,8 +181,4 @@ export function failedLine(
     }
   }
   return undefined;
-}
-
-function sameError(vertexError: string, last: string): boolean {
-  return last === '' || last.includes(vertexError) || vertexError.includes(last);
 }

@@ -54,6 +54,8 @@ export interface BuildPlan {
   readonly builder: Builder;
   /** Full references to push (`host/name:tag`). Empty: nothing is pushed. */
   readonly references: readonly string[];
+  /** Names under which `load` puts the image. Default: `references`. */
+  readonly localReferences?: readonly string[];
   readonly context: string;
   readonly file: string;
   readonly target: string;

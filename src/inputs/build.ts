@@ -2,7 +2,7 @@ import type { RunContext } from '../context.ts';
 import type { BuildInputs } from './inputs.ts';
 import { checkContext, checkDockerfile, checkNamedContexts, expandContext } from './build-files.ts';
 import { readSecrets } from './build-secrets.ts';
-import { splitCommas, attributes } from './lists.ts';
+import { splitCommas, attributes } from '../image/csv.ts';
 import type { InputName } from './names.ts';
 import { show, type Reader } from './reader.ts';
 
@@ -40,11 +40,7 @@ export function readBuild(
       what: 'no host:address',
       example: 'db.test:10.180.0.1',
     }),
-    allow: each(reader, 'allow', reader.commas('allow'), {
-      right: /^(network\.host|security\.insecure|device(=.+)?)$/,
-      what: 'no entitlement of BuildKit (network.host, security.insecure, device)',
-      example: 'network.host',
-    }),
+    allow: entitlements(reader),
     cgroupParent: word(reader, 'cgroup-parent', 'ci.slice'),
     pull: reader.flag('pull'),
     noCache: reader.flag('no-cache'),
@@ -108,6 +104,17 @@ function network(reader: Reader): string {
     );
   }
   return found;
+}
+
+/** `network: host` is an entitlement too: named once, both the build and a new builder grant it. */
+function entitlements(reader: Reader): readonly string[] {
+  const found = each(reader, 'allow', reader.commas('allow'), {
+    right: /^(network\.host|security\.insecure|device(=.+)?)$/,
+    what: 'no entitlement of BuildKit (network.host, security.insecure, device)',
+    example: 'network.host',
+  });
+  const host = reader.text('network') === 'host' ? ['network.host'] : [];
+  return [...new Set([...found, ...host])];
 }
 
 const limits =

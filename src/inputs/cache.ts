@@ -1,6 +1,6 @@
 import { isRegion, isRepositoryName, parseReference } from '../image/reference.ts';
 import type { CacheBackend, CacheInputs } from './inputs.ts';
-import { attributes } from './lists.ts';
+import { attributes } from '../image/csv.ts';
 import { closest, type InputName } from './names.ts';
 import { show, type Reader } from './reader.ts';
 

@@ -1,4 +1,5 @@
-import { attributes } from './lists.ts';
+import { isBuild } from '../image/build-arguments.ts';
+import { attributes } from '../image/csv.ts';
 import type { BuildInputs, Inputs } from './inputs.ts';
 import type { Reader } from './reader.ts';
 
@@ -127,12 +128,4 @@ function checkBuild(reader: Reader, build: BuildInputs): void {
       reader.problem(name, `is given here and by attests (type=${name})`, 'Keep one of the two.');
     }
   }
-  if (build.network === 'host' && build.allow.length > 0 && !build.allow.includes('network.host')) {
-    reader.warn('network: host asks for the entitlement network.host; allow does not name it.');
-  }
-}
-
-/** Whether `call` builds at all (and doesn't only look at the Dockerfile). */
-export function isBuild(call: string): boolean {
-  return call === '' || /^build(,|$)/.test(call);
 }

@@ -1,5 +1,5 @@
 import { ActionError } from '../errors.ts';
-import { splitCommas, splitLines } from './lists.ts';
+import { splitCommas, splitLines } from '../image/csv.ts';
 import { closest, inputDefaults, type InputName, variable } from './names.ts';
 
 /** Reads inputs one by one and collects what is wrong with them instead of throwing. */

@@ -1,7 +1,14 @@
 import { ActionError, isAbort } from '../errors.ts';
 import type { Log } from '../systems/runner.ts';
 import { duration, type Clock } from '../wait.ts';
-import { step, type Announced, type Config, type Effect, type Event, type Step } from './protocol.ts';
+import {
+  step,
+  type Announced,
+  type Config,
+  type Effect,
+  type Event,
+  type Step,
+} from './protocol.ts';
 import type { Ahead, Blocker, Register } from './register.ts';
 
 /** After a cancel the runner kills the process in 7.5 s; this much of that is used to finish. */

@@ -50,9 +50,12 @@ export function sharedObject(
         if ((await store.put(key, body, etag)) === 'written') return;
         await clock.sleep(Math.round((20 + 15 * Math.min(attempt, 12)) * (0.5 + clock.random())));
       }
-      throw new ActionError(`${where} was changed by others ${tries} times in a row while we tried.`, {
-        hint: 'Run the job again. If this comes back, see what else writes to that object.',
-      });
+      throw new ActionError(
+        `${where} was changed by others ${tries} times in a row while we tried.`,
+        {
+          hint: 'Run the job again. If this comes back, see what else writes to that object.',
+        },
+      );
     },
   };
 }

@@ -56,10 +56,7 @@ export interface Ahead {
 }
 
 /** The higher of two. */
-export function higher(
-  a: Announced | undefined,
-  b: Announced | undefined,
-): Announced | undefined {
+export function higher(a: Announced | undefined, b: Announced | undefined): Announced | undefined {
   if (a === undefined || b === undefined) return a ?? b;
   return compareAnnounced(b, a) > 0 ? b : a;
 }

@@ -48,7 +48,12 @@ async function build(home: string, say: Say): Promise<string | undefined> {
     const steps = [
       ['get', `${module}@${version}`],
       ...['buildkitd', 'buildctl'].map((program) => [
-        ...['build', '-trimpath', '-ldflags', flags, '-o', join(work, 'bin', program)],
+        'build',
+        '-trimpath',
+        '-ldflags',
+        flags,
+        '-o',
+        join(work, 'bin', program),
         `${module}/cmd/${program}`,
       ]),
     ];

@@ -35,13 +35,11 @@ export async function startBuildkitd(options: { say?: Say } = {}): Promise<Build
   const config = join(folder, 'buildkitd.toml');
   writeFileSync(config, '[worker.containerd]\n  enabled = false\n[worker.oci]\n  gc = false\n');
   const out = openSync(logFile, 'a');
+  const worker = ['--oci-worker-net', 'host', '--oci-worker-snapshotter', 'overlayfs'];
+  const where = ['--config', config, '--root', join(folder, 'root'), '--addr', address];
   const child = spawn(
     'setpriv',
-    [
-      ...['--pdeathsig', 'TERM', '--', programs.buildkitd],
-      ...['--config', config, '--root', join(folder, 'root'), '--addr', address],
-      ...['--oci-worker-net', 'host', '--oci-worker-snapshotter', 'overlayfs'],
-    ],
+    ['--pdeathsig', 'TERM', '--', programs.buildkitd, ...where, ...worker],
     { stdio: ['ignore', out, out] },
   );
   closeSync(out);

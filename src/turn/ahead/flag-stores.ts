@@ -1,7 +1,7 @@
 import { compareKeys, keyText, type OrderKey } from '../keys.ts';
 import { isRecord } from '../object.ts';
 import type { OrderEcr, Register } from '../register.ts';
-import { orderObject, type Place } from '../registers/s3.ts';
+import { orderObject, provePlace, type Place } from '../registers/s3.ts';
 import type { Flag, FlagStore } from './flags.ts';
 
 const FLAG_TAG = /^begun-[0-9a-f]{8}\.(\d{1,16})\.(\d{1,6})\.(\d{1,12})$/;
@@ -21,8 +21,9 @@ export function registryFlags(
 ): FlagStore {
   const prefix = `begun-${lane}.`;
   const flagsOf = (tags: Iterable<string>) => [...tags].flatMap((tag) => parseFlagTag(tag) ?? []);
-  const mine = async (key: OrderKey) =>
-    [...(await ecr.tagged(repository, `${prefix}${keyText(key)}.`)).keys()];
+  const mine = async (key: OrderKey) => [
+    ...(await ecr.tagged(repository, `${prefix}${keyText(key)}.`)).keys(),
+  ];
 
   return {
     async raise(flag) {
@@ -62,7 +63,9 @@ export function s3Flags(place: Place, lane: string, keep: number): FlagStore {
       const since = flag['since'];
       const url = flag['url'];
       if (typeof since !== 'number') return [];
-      return [{ key: { runId, runAttempt }, since, url: typeof url === 'string' ? url : undefined }];
+      return [
+        { key: { runId, runAttempt }, since, url: typeof url === 'string' ? url : undefined },
+      ];
     });
   };
   const write = (flags: readonly Flag[]) => ({
@@ -74,12 +77,17 @@ export function s3Flags(place: Place, lane: string, keep: number): FlagStore {
 
   return {
     async raise(flag) {
-      await object.update((now) => {
-        const others = read(now)
-          .filter((other) => compareKeys(other.key, flag.key) !== 0)
-          .filter((other) => flag.since - other.since < keep);
-        return write([...others, flag]);
-      });
+      let first = false;
+      await object.update(
+        (now) => {
+          first = now === undefined;
+          const others = read(now)
+            .filter((other) => compareKeys(other.key, flag.key) !== 0)
+            .filter((other) => flag.since - other.since < keep);
+          return write([...others, flag]);
+        },
+        () => (first ? provePlace(place) : Promise.resolve()),
+      );
     },
     async lower(key) {
       await object.update((now) => {

@@ -82,7 +82,12 @@ export function githubAhead(
       if (clock.now() - since >= IDLE_GRACE) return undefined;
     }
     const attempt = run.attempt > 1 ? ` (attempt ${run.attempt})` : '';
-    return { runId: run.id, name: `run #${run.number}${attempt}`, url: run.url, doing: found.doing };
+    return {
+      runId: run.id,
+      name: `run #${run.number}${attempt}`,
+      url: run.url,
+      doing: found.doing,
+    };
   };
 
   const list = async (self: { id: number; branch: string | null; workflow: string | number }) => {

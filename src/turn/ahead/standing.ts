@@ -78,7 +78,18 @@ export function latestJobs(jobs: readonly WorkflowJob[]): readonly WorkflowJob[]
  */
 export function isJobNamed(name: string, wanted: string): boolean {
   const cut = /^(.*?)(?:\.\.\.|…)$/.exec(name)?.[1];
-  const forms = [name, ...name.split(' / ').slice(1).map((_, at) => name.split(' / ').slice(at + 1).join(' / '))];
+  const forms = [
+    name,
+    ...name
+      .split(' / ')
+      .slice(1)
+      .map((_, at) =>
+        name
+          .split(' / ')
+          .slice(at + 1)
+          .join(' / '),
+      ),
+  ];
   for (const form of forms) {
     if (form === wanted) return true;
     if (form.startsWith(`${wanted} (`) && (form.endsWith(')') || cut !== undefined)) return true;

@@ -1,11 +1,5 @@
 import { ActionError, asError } from '../../errors.ts';
-import {
-  highestKey,
-  keyTag,
-  keyTagPrefix,
-  uselessKeyTags,
-  type OrderKey,
-} from '../keys.ts';
+import { highestKey, keyTag, keyTagPrefix, uselessKeyTags, type OrderKey } from '../keys.ts';
 import type { Announced } from '../protocol.ts';
 import type { OrderEcr, Register } from '../register.ts';
 
@@ -27,7 +21,7 @@ export function registryRegister(
     const manifest = await ecr.manifest(repository, image.digest);
     if (manifest === undefined) {
       throw new ActionError(`${image.digest} is no longer in the repository ${repository}.`, {
-        hint: 'A lifecycle rule or a person removed it between push and publish. Look at the repository\'s lifecycle policy.',
+        hint: "A lifecycle rule or a person removed it between push and publish. Look at the repository's lifecycle policy.",
       });
     }
     await ecr.putTag(repository, keyTag(id, image.key, image.lane), manifest);

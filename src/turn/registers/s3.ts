@@ -47,17 +47,20 @@ export function s3Register(place: Place, id: string): Register {
 
     async announce(image) {
       let proved = (await object.read()) !== undefined;
-      await object.update((now) => {
-        const lanes = announcements(now, where);
-        const there = lanes.get(image.lane);
-        const order = there === undefined ? 1 : compareKeys(image.key, there.key);
-        if (order < 0 || (order === 0 && there?.digest === image.digest)) return undefined;
-        lanes.set(image.lane, image);
-        return { ...now, register: id, lanes: Object.fromEntries(lanes) };
-      }, async () => {
-        if (!proved) await provePlace(place);
-        proved = true;
-      });
+      await object.update(
+        (now) => {
+          const lanes = announcements(now, where);
+          const there = lanes.get(image.lane);
+          const order = there === undefined ? 1 : compareKeys(image.key, there.key);
+          if (order < 0 || (order === 0 && there?.digest === image.digest)) return undefined;
+          lanes.set(image.lane, image);
+          return { ...now, register: id, lanes: Object.fromEntries(lanes) };
+        },
+        async () => {
+          if (!proved) await provePlace(place);
+          proved = true;
+        },
+      );
     },
 
     // Each lane holds one announcement; nothing grows.
@@ -98,7 +101,10 @@ function announcements(
 }
 
 function unreadable(where: string, field: string): ActionError {
-  return new ActionError(`The order's object ${where} isn't as this action writes it: "${field}".`, {
-    hint: 'Restore the last good version of the object, or delete it: the next run begins a new one.',
-  });
+  return new ActionError(
+    `The order's object ${where} isn't as this action writes it: "${field}".`,
+    {
+      hint: 'Restore the last good version of the object, or delete it: the next run begins a new one.',
+    },
+  );
 }

@@ -1,14 +1,5 @@
 import { spawn } from 'node:child_process';
-import {
-  closeSync,
-  mkdirSync,
-  mkdtempSync,
-  openSync,
-  readFileSync,
-  readdirSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
 import { ActionError } from '../../../src/errors.ts';
@@ -59,7 +50,7 @@ async function attachOrStart(say: Say): Promise<Engine> {
   for (let attempt = 1; ; attempt += 1) {
     const engine = await attach();
     if (engine !== undefined) return engine;
-    await clearStale();
+    await clearStale(say);
     try {
       const lease = await startKeeper(say);
       return connect(lease);
@@ -87,9 +78,6 @@ async function attach(): Promise<Engine | undefined> {
 
 async function startKeeper(say: Say): Promise<Lease<EngineRecord>> {
   mkdirSync(runFolder, { recursive: true });
-  for (const name of readdirSync(runFolder)) {
-    if (name.startsWith('life-')) rmSync(join(runFolder, name), { recursive: true, force: true });
-  }
   const existing = await findDocker();
   if (existing === undefined && !isRoot) {
     throw new ActionError('No Docker answers, and only root can start one.', {
@@ -119,11 +107,11 @@ async function startKeeper(say: Say): Promise<Lease<EngineRecord>> {
     env: keeperEnvironment(),
   });
   closeSync(out);
-  let ended = false;
-  keeper.once('exit', () => (ended = true));
-  keeper.once('error', () => (ended = true));
+  const ended = new AbortController();
+  keeper.once('exit', () => ended.abort());
+  keeper.once('error', () => ended.abort());
   keeper.unref();
-  while (!ended) {
+  while (!ended.signal.aborted) {
     const lease = await takeLease<EngineRecord>(keeperSocket, 30_000);
     if (lease !== undefined) return lease;
     await systemClock.sleep(150);

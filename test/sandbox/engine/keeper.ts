@@ -18,7 +18,6 @@ function stop(why: string): Promise<void> {
     leases?.close();
     rmSync(keeperSocket, { force: true });
     await Promise.all(parts.map((part) => part.stop()));
-    rmSync(plan.life, { recursive: true, force: true });
     process.exit(0);
   })();
   return ending;

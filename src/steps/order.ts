@@ -1,0 +1,85 @@
+import type { RunContext } from '../context.ts';
+import type { Inputs } from '../inputs/inputs.ts';
+import type { Job } from '../job.ts';
+import { connectGitHub } from '../systems/github.ts';
+import type { AwsCredentialsProvider } from '../systems/aws-clients.ts';
+import type { Ecr } from '../systems/ecr.ts';
+import { connectObjectStore } from '../systems/s3.ts';
+import type { Log } from '../systems/runner.ts';
+import type { Clock } from '../wait.ts';
+import type { TurnSystems } from '../turn/open.ts';
+import type { Destination } from './destination.ts';
+import { openTurn, type Turn } from './publish.ts';
+
+/** Where the objects of `order-state: s3` are in the bucket. */
+const prefix = 'ship-to-ecr/order/';
+
+/** Connections that the order needs, by what `order-state` is; nothing is asked of them yet. */
+export function connectOrder(
+  inputs: Pick<Inputs, 'order' | 'aws' | 'build'>,
+  context: RunContext,
+  systems: {
+    readonly ecr: Ecr;
+    readonly credentials: AwsCredentialsProvider;
+    readonly log: Log;
+    readonly clock: Clock;
+    readonly signal?: AbortSignal | undefined;
+  },
+): TurnSystems {
+  const { order, aws, build } = inputs;
+  const { ecr, log, clock, signal } = systems;
+  return {
+    ecr,
+    log,
+    clock,
+    github:
+      order.state === 'github'
+        ? connectGitHub({
+            apiUrl: context.apiUrl,
+            token: build.githubToken,
+            repository: context.repository,
+            signal,
+            clock,
+          })
+        : undefined,
+    store:
+      order.bucket === ''
+        ? undefined
+        : connectObjectStore({
+            region: aws.region,
+            credentials: systems.credentials,
+            bucket: order.bucket,
+            prefix,
+            signal,
+            clock,
+          }),
+  };
+}
+
+/** Whether this run moves tags and deploys at all: pull requests build and push, no more. */
+export function mayMove(context: RunContext): boolean {
+  return !context.fork && !context.eventName.startsWith('pull_request');
+}
+
+/** This run's turn in the order, recorded for post as it goes. */
+export function openOrder(job: Job, destination: Destination): Turn {
+  const { inputs, context, store, log, clock } = job;
+  // Without the signal: what has begun to move is finished after a cancel. Waiting gets it separately.
+  const systems = connectOrder(inputs, context, {
+    ecr: destination.ecr,
+    credentials: destination.account.credentials,
+    log,
+    clock,
+  });
+  return openTurn(
+    {
+      order: inputs.order,
+      context,
+      repository: destination.repository,
+      movingTags: inputs.image.movingTags,
+      canPublish: mayMove(context) && !inputs.dryRun,
+      onRecord: (record) => store.set('publish', record),
+    },
+    systems,
+  );
+}
