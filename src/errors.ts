@@ -64,7 +64,10 @@ export function explain(error: unknown): string {
       shown += text;
     }
     if (at instanceof ActionError) {
-      if (at.block !== undefined && at.block !== '') parts.push(at.block.trimEnd());
+      if (at.block !== undefined && at.block !== '') {
+        parts.push(at.block.trimEnd());
+        shown += at.block;
+      }
       if (at.hint !== undefined) parts.push(`→ ${at.hint}`);
     }
     at = at instanceof Error ? at.cause : undefined;

@@ -44,10 +44,7 @@ export function openState(runner: { saveState(name: string, value: string): void
  * State as main left it; undefined when main never came to acquire anything.
  * State of another version of this action (never within one job) is refused with a warning.
  */
-export function loadState(
-  runner: { getState(name: string): string },
-  log: Log,
-): State | undefined {
+export function loadState(runner: { getState(name: string): string }, log: Log): State | undefined {
   const text = runner.getState(NAME);
   if (text === '') return undefined;
   const value: unknown = JSON.parse(text);

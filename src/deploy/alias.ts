@@ -47,7 +47,10 @@ export async function flip(
         from ??= before.version;
         moving(before);
         const now = before.version === version ? before : ((await shift?.(before)) ?? before);
-        if (now === 'changed') continue;
+        if (now === 'changed') {
+          if (round >= rounds) throw tooMany(at);
+          continue;
+        }
         await d.lambda.updateAlias(name, alias, {
           version,
           weights: {},
@@ -83,7 +86,7 @@ async function newer(
       throw explainLambda(error, { ...at, action: 'GetFunction' });
     });
   if (sameImage(running.resolvedImageUri, goal.imageUri)) return undefined;
-  const verdict = await d.guard(digestOf(running.resolvedImageUri));
+  const verdict = await d.guard(digestOf(running.resolvedImageUri), goal);
   return verdict === 'go' ? undefined : verdict.supersededBy;
 }
 
@@ -134,7 +137,9 @@ async function verified(
   } catch (error) {
     if (!(error instanceof ActionError) || !error.message.startsWith('Waited')) throw error;
     // The alias is at the version; AWS finishes the rest without us.
-    d.log.warning(`${error.message} It points at version ${version}; AWS is still shifting traffic.`);
+    d.log.warning(
+      `${error.message} It points at version ${version}; AWS is still shifting traffic.`,
+    );
     return true;
   }
 }

@@ -1,4 +1,4 @@
-import { ActionError } from '../errors.ts';
+import { ActionError, asError } from '../errors.ts';
 import type { AliasView } from '../systems/lambda.ts';
 import { duration } from '../wait.ts';
 import { situationOf } from './code.ts';
@@ -39,7 +39,7 @@ export function canary(
   payload: string | undefined,
 ): Shift {
   return async (before) => {
-    const { label, name, view } = goal.plan;
+    const { label, name } = goal.plan;
     if (before.version === '$LATEST') {
       d.log.notice(
         `${label}: the alias points at $LATEST, which can't share traffic; it is moved at once, without canary.`,
@@ -68,28 +68,46 @@ export function canary(
         `${label}: version ${version} gets ${share} % of the traffic for ${duration(stepMs)}`,
       );
       await d.clock.sleep(stepMs, d.signal);
-      if (watching && d.metrics !== undefined) {
-        const errors = await d.metrics.errors({
-          functionName: view.name,
-          alias,
-          version,
-          since: started,
-          until: d.clock.now(),
-        });
-        if (errors === 'forbidden') {
-          watching = false;
-          d.log.notice(
-            `${label}: the canary goes on without CloudWatch: this run may not call cloudwatch:GetMetricStatistics.`,
-          );
-        } else if (errors > 0) {
-          throw new ActionError(
-            `${label}: version ${version} had ${errors} error(s) while it got ${share} % of the traffic (CloudWatch metric Errors). Found: image ${goal.imageUri}.`,
-            { hint: "Look at the function's log for this version." },
-          );
-        }
+      const errors = watching ? await seen(d, goal, alias, version, started) : 0;
+      if (errors === 'unknown') watching = false;
+      else if (errors > 0) {
+        throw new ActionError(
+          `${label}: version ${version} had ${errors} error(s) while it got ${share} % of the traffic (CloudWatch metric Errors). Found: image ${goal.imageUri}.`,
+          { hint: "Look at the function's log for this version." },
+        );
       }
       if (payload !== undefined) await smoke(d, goal, version, payload);
     }
     return now;
   };
+}
+
+/** Errors CloudWatch knows of. Watching is a bonus: where it is impossible the canary goes on without. */
+async function seen(
+  d: Deployment,
+  { plan }: Goal,
+  alias: string,
+  version: string,
+  since: number,
+): Promise<number | 'unknown'> {
+  if (d.metrics === undefined) return 'unknown';
+  const without = (why: string): 'unknown' => {
+    d.log.notice(`${plan.label}: the canary goes on without CloudWatch's error counts: ${why}`);
+    return 'unknown';
+  };
+  try {
+    const errors = await d.metrics.errors({
+      functionName: plan.view.name,
+      alias,
+      version,
+      since,
+      until: d.clock.now(),
+    });
+    return errors === 'forbidden'
+      ? without('this run may not call cloudwatch:GetMetricStatistics.')
+      : errors;
+  } catch (error) {
+    d.signal?.throwIfAborted();
+    return without(asError(error).message);
+  }
 }

@@ -116,7 +116,7 @@ export async function bringCode(
     const at = situationOf(goal, 'UpdateFunctionCode');
     const view = await settle(d, goal.plan.name, at, 'somebody else');
     if (isLive(view, goal.imageUri)) return { kind: 'there', view, changed };
-    const verdict = await d.guard(digestOf(view.resolvedImageUri));
+    const verdict = await d.guard(digestOf(view.resolvedImageUri), goal);
     if (verdict !== 'go') return { kind: 'superseded', by: verdict.supersededBy };
     changing(view);
     try {

@@ -28,7 +28,8 @@ export function imageAccessHint(at: Situation): string {
 export const imageRows: readonly Row[] = [
   {
     row: 'media type',
-    fits: ({ message }) => /manifest, config or layer media type .* is not supported/i.test(message),
+    fits: ({ message }) =>
+      /manifest, config or layer media type .* is not supported/i.test(message),
     tell: (failure, at) => ({
       message: `Lambda doesn't take this image's media type. It takes single images only, no index (multi-platform images and attestations make one). AWS says: ${failure.message}`,
       hint: `${

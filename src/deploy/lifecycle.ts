@@ -52,7 +52,9 @@ function selects(rule: Rule, tags: readonly string[]): boolean {
   if (tags.length === 0) return false;
   // All prefixes (patterns) of a rule must be met, each by some tag.
   const prefixes = tagPrefixList.every((prefix) => tags.some((tag) => tag.startsWith(prefix)));
-  const patterns = tagPatternList.every((pattern) => tags.some((tag) => wildcard(pattern).test(tag)));
+  const patterns = tagPatternList.every((pattern) =>
+    tags.some((tag) => wildcard(pattern).test(tag)),
+  );
   return prefixes && patterns && tagPrefixList.length + tagPatternList.length > 0;
 }
 

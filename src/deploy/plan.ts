@@ -29,8 +29,14 @@ export interface Goal {
 /** An order guard's verdict on what is deployed: ours is newer, or somebody newer was here. */
 export type Verdict = 'go' | { readonly supersededBy: string };
 
+/** For which function and image a guard is asked. */
+export interface GuardedGoal {
+  readonly plan: { readonly view: Pick<FunctionView, 'arn'> };
+  readonly child: Pick<PlatformImage, 'digest'>;
+}
+
 /** Asked with the digest that is deployed now, just before it would be replaced. */
-export type Guard = (deployed: string | undefined) => Promise<Verdict>;
+export type Guard = (deployed: string | undefined, goal: GuardedGoal) => Promise<Verdict>;
 
 export interface DeployRow {
   readonly function: string;

@@ -14,7 +14,8 @@ const key = (action: string) => () =>
 const image =
   'Run the image locally (`docker run`) and look at ENTRYPOINT, CMD and WORKDIR; the container also runs as another user and read-only except /tmp on Lambda.';
 const again = 'A passing trouble of AWS as a rule: run again.';
-const capacity = 'Ask for more in Service Quotas, or look at the capacity provider; then run again.';
+const capacity =
+  'Ask for more in Service Quotas, or look at the capacity provider; then run again.';
 
 /**
  * All reason codes of `StateReasonCode` and `LastUpdateStatusReasonCode` in the service model of
@@ -74,7 +75,11 @@ export const reasonCodes: Readonly<Record<string, Reason | undefined>> = {
     what: "the function's execution role lacks a permission",
     todo: () =>
       `In a VPC the execution role needs:\n${statement(
-        ['ec2:CreateNetworkInterface', 'ec2:DescribeNetworkInterfaces', 'ec2:DeleteNetworkInterface'],
+        [
+          'ec2:CreateNetworkInterface',
+          'ec2:DescribeNetworkInterfaces',
+          'ec2:DeleteNetworkInterface',
+        ],
         ['*'],
       )}`,
   },

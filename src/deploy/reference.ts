@@ -24,7 +24,8 @@ export function parseFunctionReference(text: string): FunctionReference | undefi
   for (const form of forms) {
     const groups = form.exec(text)?.groups;
     const name = groups?.['name'];
-    if (name !== undefined) return { name, region: groups?.['region'], account: groups?.['account'] };
+    if (name !== undefined)
+      return { name, region: groups?.['region'], account: groups?.['account'] };
   }
   return undefined;
 }

@@ -73,7 +73,7 @@ const hints: readonly { fits: RegExp; hint: string }[] = [
   },
 ];
 const otherwise =
-  "The code answered with an error: see its log, and whether `lambda-invoke` is an event it understands.";
+  'The code answered with an error: see its log, and whether `lambda-invoke` is an event it understands.';
 
 function errorType(payload: string): string | undefined {
   return /"errorType"\s*:\s*"([^"]+)"/.exec(payload)?.[1];

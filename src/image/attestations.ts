@@ -29,7 +29,9 @@ export function planAttestations(
     sbom: build.sbom,
     attests: build.attests.map((item) => {
       const found = attributes(item);
-      return found.get('type') === 'provenance' && !found.has('builder-id') ? `${item},${id}` : item;
+      return found.get('type') === 'provenance' && !found.has('builder-id')
+        ? `${item},${id}`
+        : item;
     }),
   };
 }
@@ -42,7 +44,8 @@ function planProvenance(
 ): string | undefined {
   const { provenance } = build;
   if (provenance === undefined) {
-    if (build.attests.some((item) => attributes(item).get('type') === 'provenance')) return undefined;
+    if (build.attests.some((item) => attributes(item).get('type') === 'provenance'))
+      return undefined;
     if (impossible) return 'false';
     return context.privateRepository ? `mode=min,inline-only=true,${id}` : `mode=max,${id}`;
   }

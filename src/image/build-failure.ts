@@ -100,7 +100,9 @@ export function classifyFailure(build: FailedBuild): BuildFailure {
 
 /** When one vertex fails, the others end with "context canceled"; caches that failed may have been ignored. */
 function causeOf(vertexes: readonly Vertex[], last: string): Vertex | undefined {
-  const failed = vertexes.filter(({ error }) => error !== '' && !error.endsWith('context canceled'));
+  const failed = vertexes.filter(
+    ({ error }) => error !== '' && !error.endsWith('context canceled'),
+  );
   const named = failed.findLast(({ error }) => last.includes(error));
   return named ?? failed.findLast(({ kind }) => kind !== 'cache-import' && kind !== 'cache-export');
 }
@@ -118,10 +120,17 @@ function exportFailure(text: string): BuildFailure {
 
 function failureByWords(text: string): BuildFailure {
   if (/failed to push/i.test(text)) return { kind: 'push', reason: pushReason(text), text };
-  if (/error reading from server|transport is closing|failed to (list workers|receive status)/i.test(text)) {
+  if (
+    /error reading from server|transport is closing|failed to (list workers|receive status)/i.test(
+      text,
+    )
+  ) {
     return { kind: 'builder-lost', text };
   }
-  const cache = /failed to (?:configure|initialize|resolve|export|import) .*cache (exporter|importer)?/i.exec(text);
+  const cache =
+    /failed to (?:configure|initialize|resolve|export|import) .*cache (exporter|importer)?/i.exec(
+      text,
+    );
   if (cache !== null) {
     const direction = cache[1] === 'importer' ? 'import' : 'export';
     return { kind: 'cache', direction, type: undefined, text };

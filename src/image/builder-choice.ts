@@ -75,7 +75,11 @@ export function emulatedPlatforms(entries: readonly string[]): readonly string[]
 }
 
 /** Why Docker's own BuildKit won't do; undefined when it will. */
-function whyOwn(facts: DockerFacts, inputs: Asked, emulated: readonly string[]): string | undefined {
+function whyOwn(
+  facts: DockerFacts,
+  inputs: Asked,
+  emulated: readonly string[],
+): string | undefined {
   const { builder, build, cache } = inputs;
   const types = cacheTypes(inputs);
   if (builder.driverOpts.length > 0) return 'driver-opts are for one';
@@ -88,7 +92,8 @@ function whyOwn(facts: DockerFacts, inputs: Asked, emulated: readonly string[]):
   // Docker's own BuildKit grants this only when its daemon.json says so.
   if (build.allow.includes('security.insecure')) return 'security.insecure has to be allowed to it';
   const foreign = build.platforms.find((platform) => !runsHere(platform, facts.platform, emulated));
-  if (foreign !== undefined) return `${foreign} can't run here, and BuildKit's image brings emulators`;
+  if (foreign !== undefined)
+    return `${foreign} can't run here, and BuildKit's image brings emulators`;
   if (!facts.containerdStore) {
     const need = needsStore(inputs);
     return need === undefined
@@ -98,7 +103,8 @@ function whyOwn(facts: DockerFacts, inputs: Asked, emulated: readonly string[]):
   // GitHub's cache service v2 came with BuildKit 0.20; v1 was switched off in 2025.
   const major = Number.parseInt(facts.serverVersion ?? '', 10);
   const gha = types.includes('gha') && cache.write !== 'never';
-  if (gha && major < 28) return `Docker ${facts.serverVersion ?? ''} doesn't know GitHub's cache of today`;
+  if (gha && major < 28)
+    return `Docker ${facts.serverVersion ?? ''} doesn't know GitHub's cache of today`;
   return undefined;
 }
 
@@ -112,12 +118,16 @@ function needsStore(inputs: Asked): string | undefined {
   if (build.provenance !== undefined && build.provenance !== 'false') return 'provenance';
   if (build.sbom !== undefined && build.sbom !== 'false') return 'an SBOM';
   if (build.attests.length > 0) return 'an attestation';
-  const output = build.outputs.map((item) => attributes(item).get('type')).find((type) => type === 'oci');
+  const output = build.outputs
+    .map((item) => attributes(item).get('type'))
+    .find((type) => type === 'oci');
   return output === undefined ? undefined : 'an output type=oci';
 }
 
 function cacheTypes({ cache }: Asked): readonly string[] {
-  const raw = [...cache.from, ...cache.to].map((item) => attributes(item).get('type') ?? 'registry');
+  const raw = [...cache.from, ...cache.to].map(
+    (item) => attributes(item).get('type') ?? 'registry',
+  );
   return [...cache.backends.filter((name) => name !== 'off'), ...raw];
 }
 
@@ -134,10 +144,13 @@ function runsHere(platform: string, own: string, emulated: readonly string[]): b
 
 function requireDaemon(facts: DockerFacts): void {
   if (facts.serverVersion !== undefined) return;
-  throw new ActionError('No Docker daemon answers on this runner, so there is nothing to build with.', {
-    ...(facts.problem !== undefined && { block: facts.problem }),
-    hint: 'On runners without Docker give a BuildKit service: endpoint: tcp://buildkitd.internal:1234',
-  });
+  throw new ActionError(
+    'No Docker daemon answers on this runner, so there is nothing to build with.',
+    {
+      ...(facts.problem !== undefined && { block: facts.problem }),
+      hint: 'On runners without Docker give a BuildKit service: endpoint: tcp://buildkitd.internal:1234',
+    },
+  );
 }
 
 /** `driver: docker` was asked for: what it can't do is said now, not by a failed build. */

@@ -81,7 +81,13 @@ export function planCache(request: CacheRequest): CachePlan {
     to = to.filter((item) => !refused.includes(item));
   }
   // Two images of one builder read the same places: each place once.
-  return { from: [...new Set(from)], to: [...new Set(to)], local, notices: draft.notices, backends };
+  return {
+    from: [...new Set(from)],
+    to: [...new Set(to)],
+    local,
+    notices: draft.notices,
+    backends,
+  };
 }
 
 interface Part {
@@ -104,7 +110,8 @@ function choose(request: CacheRequest, scopes: CacheScopes, notices: string[]): 
     } else if (backend === 's3' && !builder.s3Cache) {
       notices.push("The s3 cache is left out: the docker driver's BuildKit doesn't know it.");
     } else if (backend === 'gha' && !gha.available) {
-      const fallback = account && !asked.includes('registry') && (!mayWrite || tagCanMove(request, scopes));
+      const fallback =
+        account && !asked.includes('registry') && (!mayWrite || tagCanMove(request, scopes));
       if (fallback) usable.add('registry');
       notices.push(
         `GitHub's cache is not available (${gha.why}): ${
@@ -119,19 +126,26 @@ function choose(request: CacheRequest, scopes: CacheScopes, notices: string[]): 
       usable.add(backend);
     }
   }
-  if (usable.has('registry') && asked.includes('registry') && mayWrite && !tagCanMove(request, scopes)) {
+  if (
+    usable.has('registry') &&
+    asked.includes('registry') &&
+    mayWrite &&
+    !tagCanMove(request, scopes)
+  ) {
     const ref = registryRef(request, scopes.own);
     throw new ActionError(
       `cache: registry would write the tag ${ref} again and again, but that repository's tags can't be moved (immutable).`,
       {
-        hint: "Give the cache a mutable repository of its own (cache-repository: team/app-cache), or exclude cache-* from immutability, or choose cache: gha.",
+        hint: 'Give the cache a mutable repository of its own (cache-repository: team/app-cache), or exclude cache-* from immutability, or choose cache: gha.',
       },
     );
   }
   return [...usable];
 }
 
-const plans: Readonly<Record<Usable, (request: CacheRequest, scopes: CacheScopes) => Part | undefined>> = {
+const plans: Readonly<
+  Record<Usable, (request: CacheRequest, scopes: CacheScopes) => Part | undefined>
+> = {
   gha: ({ inputs }, { own, others }) => ({
     from: [own, ...others].map((scope) => `type=gha,scope=${scope}`),
     to: [`type=gha,scope=${own},mode=${inputs.cache.mode},ignore-error=true`],
@@ -155,7 +169,9 @@ const plans: Readonly<Record<Usable, (request: CacheRequest, scopes: CacheScopes
     const { from, to } = localFolders(request, scopes);
     return {
       from: [`type=local,${csvField(`src=${from}`)}`],
-      to: [`type=local,${csvField(`dest=${to}`)},mode=${request.inputs.cache.mode},ignore-error=true`],
+      to: [
+        `type=local,${csvField(`dest=${to}`)},mode=${request.inputs.cache.mode},ignore-error=true`,
+      ],
     };
   },
   inline: ({ inputs, repository, pushes, account = true }) => {
@@ -164,7 +180,8 @@ const plans: Readonly<Record<Usable, (request: CacheRequest, scopes: CacheScopes
       from: account ? movingTags.map((tag) => `type=registry,ref=${repository}:${tag}`) : [],
       to: pushes ? ['type=inline'] : [],
       ...(movingTags.length === 0 && {
-        notice: 'The inline cache is written but read by nobody: there is no moving tag to read it from.',
+        notice:
+          'The inline cache is written but read by nobody: there is no moving tag to read it from.',
       }),
     };
   },
@@ -202,7 +219,10 @@ function s3Place({ inputs, s3Endpoint }: CacheRequest): string {
 }
 
 /** Written into a new folder: BuildKit never removes what an old one holds, and it would only grow. */
-function localFolders(request: CacheRequest, { own, others }: CacheScopes): NonNullable<CachePlan['local']> {
+function localFolders(
+  request: CacheRequest,
+  { own, others }: CacheScopes,
+): NonNullable<CachePlan['local']> {
   const { temp, runId, runAttempt } = request.context;
   const folder = join(temp, 'ship-to-ecr-layers', own);
   const key = (scope: string) => `ship-to-ecr-layers-${scope}-`;

@@ -31,9 +31,13 @@ export function cacheScopes(
   const platforms = build.platforms.length === 0 ? [platform] : [...build.platforms].sort();
   const identity = [image.repository, build.context, build.file, build.target, platforms.join()];
   const scopeOf = (branch: string) => {
-    const hash = createHash('sha256').update([...identity, branch].join('\0')).digest('hex');
+    const hash = createHash('sha256')
+      .update([...identity, branch].join('\0'))
+      .digest('hex');
     const name = image.repository.split('/').at(-1) ?? '';
-    return [slug(name, 32), slug(branch, 40), hash.slice(0, 12)].filter((part) => part !== '').join('-');
+    return [slug(name, 32), slug(branch, 40), hash.slice(0, 12)]
+      .filter((part) => part !== '')
+      .join('-');
   };
   const [own = '', ...others] = branches(context).map(scopeOf);
   return { own, others: others.filter((scope) => scope !== own) };

@@ -35,13 +35,16 @@ export function warningsOfProgress(
 }
 
 interface LintResult {
-  readonly warnings?: readonly {
-    readonly ruleName?: string;
-    readonly description?: string;
-    readonly url?: string;
-    readonly detail?: string;
-    readonly location?: { readonly ranges?: readonly SourceRange[] };
-  }[];
+  /** Go's null: none. */
+  readonly warnings?:
+    | readonly {
+        readonly ruleName?: string;
+        readonly description?: string;
+        readonly url?: string;
+        readonly detail?: string;
+        readonly location?: { readonly ranges?: readonly SourceRange[] };
+      }[]
+    | null;
   readonly buildError?: {
     readonly message?: string;
     readonly location?: { readonly ranges?: readonly SourceRange[] };
@@ -55,8 +58,8 @@ interface LintResult {
  */
 export function warningsOfCheck(result: unknown, dockerfile: string): readonly CheckWarning[] {
   if (typeof result !== 'object' || result === null) return [];
-  const { warnings = [], buildError } = result as LintResult;
-  const found = warnings.map(({ ruleName, description, detail, url, location }) => ({
+  const { warnings, buildError } = result as LintResult;
+  const found = (warnings ?? []).map(({ ruleName, description, detail, url, location }) => ({
     title: `Dockerfile check: ${ruleName ?? 'warning'}`,
     message: [detail, description, url]
       .filter((line) => line !== undefined && line !== '')

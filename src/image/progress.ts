@@ -38,6 +38,8 @@ export interface ProgressReader {
   plain(): readonly string[];
   /** Bytes of the build context that were sent, and of base images and caches that were pulled. */
   bytes(): { readonly context: number; readonly pulled: number };
+  /** Digest under which each reference was pushed. */
+  pushed(): ReadonlyMap<string, string>;
 }
 
 /** How many lines of a step's output are kept for the error block. BuildKit's own keeps 10. */
@@ -64,6 +66,7 @@ export function readProgress(): ProgressReader {
   const entries = new Map<string, Entry>();
   const transfers = new Map<string, { kind: 'context' | 'pulled'; bytes: number }>();
   const warnings = new Map<string, SolveWarning>();
+  const pushed = new Map<string, string>();
   const plain: string[] = [];
   let numbered = 0;
   const announce = (entry: Entry): string => {
@@ -97,6 +100,8 @@ export function readProgress(): ProgressReader {
     }
     for (const { vertex, id, current = 0, total = 0 } of status.statuses ?? []) {
       const entry = entries.get(vertex);
+      const [, reference, digest] = /^pushing manifest for (.+)@(sha256:[0-9a-f]{64})/.exec(id) ?? [];
+      if (reference !== undefined && digest !== undefined) pushed.set(reference, digest);
       // A context's transfer has no total; a pulled layer's `current` starts again when it unpacks.
       if (id.startsWith('transferring ')) keep(transfers, vertex + id, 'context', current);
       else if (entry?.kind === 'base' || entry?.kind === 'step') {
@@ -120,6 +125,7 @@ export function readProgress(): ProgressReader {
     vertexes: () => [...entries.values()],
     warnings: () => [...warnings.values()],
     plain: () => plain,
+    pushed: () => pushed,
     bytes: () => {
       const sum = { context: 0, pulled: 0 };
       for (const { kind, bytes } of transfers.values()) sum[kind] += bytes;

@@ -30,9 +30,15 @@ export function planSecrets(
     ...build.secretEnvs.map((item) => spec(item, 'env')),
     ...build.secretFiles.map((item) => spec(item, 'src')),
   ];
-  const ids = [...values.map(({ id }) => id), ...specs.map((item) => /^"?id=([^,]+)/.exec(item)?.[1])];
+  const ids = [
+    ...values.map(({ id }) => id),
+    ...specs.map((item) => /^"?id=([^,]+)/.exec(item)?.[1]),
+  ];
   const host = new URL(context.serverUrl).host;
-  const sources = [build.context, ...build.buildContexts.map((item) => item.slice(item.indexOf('=') + 1))];
+  const sources = [
+    build.context,
+    ...build.buildContexts.map((item) => item.slice(item.indexOf('=') + 1)),
+  ];
   const ownGit = sources.some((source) => source.startsWith(`https://${host}/`));
   const token = ids.some((id) => id?.startsWith('GIT_AUTH_')) ? '' : build.githubToken;
   if (ownGit && token !== '') {

@@ -1,7 +1,7 @@
 import { readFile, rm } from 'node:fs/promises';
 import { isAbsolute, join, relative, resolve } from 'node:path';
 import { ActionError, asError, isAbort } from '../errors.ts';
-import { buildArguments } from '../image/build-arguments.ts';
+import { buildArguments, isBuild } from '../image/build-arguments.ts';
 import {
   classifyFailure,
   failedLine,
@@ -52,6 +52,7 @@ interface Attempt {
   readonly warnings: readonly SolveWarning[];
   readonly bytes: { readonly context: number; readonly pulled: number };
   readonly metadata: string;
+  readonly pushed: ReadonlyMap<string, string>;
 }
 
 /**
@@ -96,7 +97,7 @@ async function once(request: BuildRequest, systems: BuildSystems): Promise<Attem
   await rm(metadataFile, { force: true });
   let ended;
   try {
-    ended = await run('docker', withRawProgress(buildArguments(plan)), {
+    ended = await run('docker', buildArguments(plan), {
       cwd,
       env,
       signal,
@@ -118,14 +119,9 @@ async function once(request: BuildRequest, systems: BuildSystems): Promise<Attem
     vertexes: progress.vertexes(),
     warnings: progress.warnings(),
     bytes: progress.bytes(),
+    pushed: progress.pushed(),
     metadata: await readMetadata(metadataFile),
   };
-}
-
-/** The progress is read, so it must be the one form that is made for that. */
-function withRawProgress(args: readonly string[]): readonly string[] {
-  if (args.some((arg) => arg.startsWith('--progress'))) return args;
-  return [...args.slice(0, 2), '--progress=rawjson', ...args.slice(2)];
 }
 
 async function readMetadata(path: string): Promise<string> {
@@ -154,7 +150,7 @@ function outcome(
   const all = steps.cached + steps.run;
   const confirmed = metadata['cache.manifest'] !== undefined;
   return {
-    digest: pushes(plan) ? digest : undefined,
+    digest: pushes(plan) ? (pushedDigest(plan, attempt.pushed) ?? digest) : undefined,
     // As buildx's own --iidfile: the config's digest where there is one config.
     imageId: text('containerimage.config.digest') ?? digest,
     metadata: attempt.metadata,
@@ -167,6 +163,19 @@ function outcome(
   };
 }
 
+/**
+ * With several outputs the metadata file holds the last one's digest: an archive's manifest has other
+ * media types than the pushed one's, and so another digest. The push itself names the right one.
+ */
+function pushedDigest(plan: BuildPlan, pushed: ReadonlyMap<string, string>): string | undefined {
+  for (const reference of plan.references) {
+    // Pushed by digest, a reference is named without a tag.
+    const digest = pushed.get(reference) ?? pushed.get(reference.replace(/:[^:/]*$/, ''));
+    if (digest !== undefined) return digest;
+  }
+  return undefined;
+}
+
 function parseMetadata(text: string): Readonly<Record<string, unknown>> {
   if (text === '') return {};
   const value: unknown = JSON.parse(text);
@@ -174,7 +183,7 @@ function parseMetadata(text: string): Readonly<Record<string, unknown>> {
 }
 
 function isCall(plan: BuildPlan): boolean {
-  return plan.call !== '' && plan.call !== 'build';
+  return !isBuild(plan.call);
 }
 
 function pushes(plan: BuildPlan): boolean {
@@ -209,7 +218,12 @@ function annotate(attempt: Attempt, request: BuildRequest, log: Log): void {
 
 /** The Dockerfile's path as annotations want it: relative to the workspace. */
 function dockerfileOf({ plan, cwd }: BuildRequest): string {
-  const path = resolve(cwd, plan.file === '' ? join(plan.context, 'Dockerfile') : plan.file);
+  // A Git context's Dockerfile is not in the checkout, a file given by its path is.
+  const remote = /^[a-z][a-z0-9+.-]*:\/\/|^git@/.test(plan.context);
+  const path = resolve(
+    cwd,
+    plan.file === '' ? join(remote ? '' : plan.context, 'Dockerfile') : plan.file,
+  );
   const inside = relative(cwd, path);
   return inside.startsWith('..') || isAbsolute(inside) ? path : inside;
 }

@@ -2,6 +2,8 @@ import { explain } from '../errors.ts';
 import type { BuildOutcome, PushedImage } from '../image/plan.ts';
 import { summarize, type SummaryFacts } from '../image/summary.ts';
 import type { Job } from '../job.ts';
+import type { DeployReport } from '../deploy/plan.ts';
+import type { Published } from './publish.ts';
 import { duration } from '../wait.ts';
 
 /**
@@ -34,6 +36,38 @@ export function startTold(): Told {
     versions: {},
     notices: [],
   };
+}
+
+/** What became of the moving tags. */
+export function tellPublished(told: Told, published: Published): void {
+  const { result, supersededBy, waitedMs, tags } = published;
+  told.order = {
+    result,
+    supersededBy:
+      supersededBy === undefined
+        ? undefined
+        : (supersededBy.url ?? `run ${supersededBy.key.runId}`),
+    waitedMs,
+    tags: tags.flatMap(({ tag, from, to }) => (to === undefined ? [] : [{ tag, from, to }])),
+  };
+}
+
+/** What became of the functions. */
+export function tellDeployed(told: Told, { rows }: DeployReport): void {
+  const label = (name: string, alias: string | undefined) =>
+    alias === undefined ? name : `${name}:${alias}`;
+  told.functions = rows.map((row) => ({
+    name: label(row.function, row.alias),
+    from: row.fromDigest,
+    to: row.toDigest,
+    version: row.version,
+    result: row.supersededBy === undefined ? row.result : `superseded by ${row.supersededBy}`,
+  }));
+  told.versions = Object.fromEntries(
+    rows.flatMap((row): [string, string][] =>
+      row.version === undefined ? [] : [[label(row.function, row.alias), row.version]],
+    ),
+  );
 }
 
 /**

@@ -163,7 +163,9 @@ async function obtain({ aws, runner, idTokens, clock }: AccountOptions): Promise
         clientConfig: config,
       });
       return await assume().catch((error: unknown) => {
-        throw retriable(error) ? error : explainWebIdentity(error, { role, token, region: aws.region });
+        throw retriable(error)
+          ? error
+          : explainWebIdentity(error, { role, token, region: aws.region });
       });
     },
     { tries: 4, clock, retryable: retriable },

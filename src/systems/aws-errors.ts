@@ -161,7 +161,8 @@ const rules: readonly Rule[] = [
       const action = denial?.action ?? attempt.action ?? '';
       return {
         what: `permission ${action} is missing.`,
-        hint: denial && permissionHint({ ...denial, resource: denial.resource ?? attempt.resource }),
+        hint:
+          denial && permissionHint({ ...denial, resource: denial.resource ?? attempt.resource }),
       };
     },
   },
@@ -204,8 +205,13 @@ const rules: readonly Rule[] = [
   },
   {
     matches: (error) =>
-      named('AuthorizationHeaderMalformed', 'PermanentRedirect', 'IllegalLocationConstraintException', 'RegionDisabledException', 'OptInRequired')(error) ||
-      /Region is missing|Invalid region/i.test(error.message),
+      named(
+        'AuthorizationHeaderMalformed',
+        'PermanentRedirect',
+        'IllegalLocationConstraintException',
+        'RegionDisabledException',
+        'OptInRequired',
+      )(error) || /Region is missing|Invalid region/i.test(error.message),
     explain: (error, attempt) => {
       const expected = /expecting '([\w-]+)'/.exec(error.message)?.[1];
       return {
@@ -269,7 +275,9 @@ function networkCode(error: unknown): string | undefined {
     const code: unknown = (at as { code?: unknown }).code;
     if (
       typeof code === 'string' &&
-      /^(E(CONN\w+|TIMEDOUT|AI_AGAIN|NOTFOUND|PIPE|PROTO|HOSTUNREACH|NETUNREACH)|ERR_SSL\w*|CERT_\w+|DEPTH_ZERO\w*|UND_ERR\w*|\w+_CERT\w*)$/.test(code)
+      /^(E(CONN\w+|TIMEDOUT|AI_AGAIN|NOTFOUND|PIPE|PROTO|HOSTUNREACH|NETUNREACH)|ERR_SSL\w*|CERT_\w+|DEPTH_ZERO\w*|UND_ERR\w*|\w+_CERT\w*)$/.test(
+        code,
+      )
     ) {
       return code;
     }
@@ -285,7 +293,10 @@ function principal(caller: string): string {
 
 /** The role's ARN for a session's, as a resource policy names it (the role's path is unknown). */
 function roleArn(caller: string): string {
-  return caller.replace(/^(arn:[\w-]+):sts::(\d+):assumed-role\/([^/]+)\/.*$/, '$1:iam::$2:role/$3');
+  return caller.replace(
+    /^(arn:[\w-]+):sts::(\d+):assumed-role\/([^/]+)\/.*$/,
+    '$1:iam::$2:role/$3',
+  );
 }
 
 function article(noun: string): string {

@@ -1,4 +1,5 @@
 import { ActionError, asError, isAbort } from '../errors.ts';
+import { csvField } from '../image/csv.ts';
 import type { BuilderDriver } from '../image/plan.ts';
 import type { Ended, Run } from './process.ts';
 
@@ -125,9 +126,4 @@ function buildxError(what: string, { code, signal, stderr, stdout }: Ended): Act
     });
   }
   return new ActionError(`buildx could not ${what} (${ending}).`, { block: words });
-}
-
-/** A path may hold a comma, which separates driver options. */
-function csvField(text: string): string {
-  return /[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import process from 'node:process';
+import type * as S3Sdk from '@aws-sdk/client-s3';
 import type { S3Client } from '@aws-sdk/client-s3';
 import { ActionError } from '../errors.ts';
 import { retry, type Clock } from '../wait.ts';
@@ -39,7 +40,7 @@ export interface ObjectStoreOptions {
   readonly clock?: Clock | undefined;
 }
 
-type Sdk = typeof import('@aws-sdk/client-s3');
+type Sdk = typeof S3Sdk;
 
 /** Connects to S3, or what AWS_ENDPOINT_URL_S3 points to. Loaded and connected at the first use. */
 export function connectObjectStore(options: ObjectStoreOptions): ProbedObjectStore {
@@ -113,10 +114,12 @@ export function connectObjectStore(options: ObjectStoreOptions): ProbedObjectSto
       });
       return 'written';
     } catch (error) {
-      const lost = statusOf(error) === 412 || statusOf(error) === 409 || isAwsError(error, 'NoSuchKey');
+      const lost =
+        statusOf(error) === 412 || statusOf(error) === 409 || isAwsError(error, 'NoSuchKey');
       if (!lost) throw failed(error, 'Writing', Key, 'PutObject');
       // The SDK sent it more than once: an earlier one may have been written, its answer lost.
-      if (attemptsOf(error) > 1 && (await get(Key.slice(prefix.length)))?.body === body) return 'written';
+      if (attemptsOf(error) > 1 && (await get(Key.slice(prefix.length)))?.body === body)
+        return 'written';
       return 'changed';
     }
   };

@@ -12,10 +12,14 @@ export interface TokenClaims {
 export function tokenClaims(token: string): TokenClaims | undefined {
   try {
     const [, payload = ''] = token.split('.');
-    const claims = JSON.parse(Buffer.from(payload, 'base64url').toString()) as Partial<TokenClaims>;
+    const claims = JSON.parse(Buffer.from(payload, 'base64url').toString()) as {
+      iss?: string;
+      sub?: unknown;
+      aud?: unknown;
+    };
     const { iss = '', sub, aud } = claims;
-    if (typeof sub !== 'string' || aud === undefined) return undefined;
-    return { iss, sub, aud: String(aud) };
+    if (typeof sub !== 'string' || typeof aud !== 'string') return undefined;
+    return { iss, sub, aud };
   } catch {
     // Not a JWT: there is nothing to show, and the caller has an error to report anyway.
     return undefined;
@@ -29,7 +33,11 @@ export function tokenClaims(token: string): TokenClaims | undefined {
  */
 export function explainWebIdentity(
   error: unknown,
-  { role, token, region }: { role: { arn: string; audience: string }; token: string; region: string },
+  {
+    role,
+    token,
+    region,
+  }: { role: { arn: string; audience: string }; token: string; region: string },
 ): Error {
   const found = asError(error);
   const claims = tokenClaims(token);
@@ -89,11 +97,7 @@ function subjectNote(sub: string | undefined): string {
     : '';
 }
 
-function trustStatement(
-  arn: string,
-  provider: string,
-  claims: TokenClaims | undefined,
-): string {
+function trustStatement(arn: string, provider: string, claims: TokenClaims | undefined): string {
   const [, partition = 'aws', , , account = '<account>'] = arn.split(':');
   return JSON.stringify(
     {

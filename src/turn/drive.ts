@@ -1,4 +1,3 @@
-import { ActionError, isAbort } from '../errors.ts';
 import type { Log } from '../systems/runner.ts';
 import { duration, type Clock } from '../wait.ts';
 import {
@@ -59,7 +58,7 @@ export async function drive(
   while (at.effect.do !== 'ready' && at.effect.do !== 'end') {
     if (signal?.aborted === true) {
       cancelledAt ??= driven.clock.now();
-      const critical = at.state.announced || at.effect.do === 'putTag';
+      const critical = at.state.announced || at.state.rounds > 0;
       if (!critical || driven.clock.now() - cancelledAt > FINISH_WITHIN) {
         signal.throwIfAborted();
       }
@@ -73,7 +72,7 @@ export async function drive(
 }
 
 async function carryOut(
-  effect: Effect,
+  effect: Exclude<Effect, { do: 'ready' | 'end' }>,
   config: Config,
   { register, tag }: Driven,
   waiting: WaitingRoom,
@@ -92,9 +91,6 @@ async function carryOut(
       return { on: 'tag', digest: await tag?.read() };
     case 'putTag':
       return (await tag?.put(effect.to)) === false ? { on: 'gone' } : { on: 'put' };
-    case 'ready':
-    case 'end':
-      throw new ActionError(`Nothing is to be carried out for "${effect.do}".`);
   }
 }
 
@@ -158,9 +154,4 @@ function waitingRoom(driven: Driven, signal: AbortSignal | undefined): WaitingRo
 
 function describe(by: Blocker): string {
   return `${by.name}, ${by.doing}${by.url === undefined ? '' : `: ${by.url}`}`;
-}
-
-/** Whether `error` came from a cancel rather than from what was tried. */
-export function wasCancelled(error: unknown, signal: AbortSignal | undefined): boolean {
-  return isAbort(error) || (signal?.aborted === true && error === signal.reason);
 }

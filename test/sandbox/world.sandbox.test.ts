@@ -51,7 +51,7 @@ test('one run: real build, push through the ECR front, gha cache, function invok
     },
     action: { main, post, file: join(world.folder, 'action.yml') },
   });
-  expect(result.main.code, whole(result)).toBe(0);
+  if (result.main.code !== 0) throw new Error(whole(result));
   expect(result.post.log).toBe('post of 1');
   expect(result.leaks).toEqual([]);
   expect(world.tag('latest')).toMatch(/^sha256:/);

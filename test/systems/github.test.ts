@@ -1,23 +1,14 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { connectGitHub, GitHubError, GitHubForbidden } from '../../src/systems/github.ts';
-import type { Clock } from '../../src/wait.ts';
+import { fakeClock } from '../fake-clock.ts';
 import { startGitHub, type GitHubStandIn } from '../sandbox/github/index.ts';
 
 let github: GitHubStandIn;
-let waits: number[];
-let clock: Clock;
+let clock: ReturnType<typeof fakeClock>;
 
 beforeEach(async () => {
   github = await startGitHub();
-  waits = [];
-  clock = {
-    now: () => Date.now(),
-    random: () => 0.5,
-    sleep: (ms) => {
-      waits.push(ms);
-      return Promise.resolve();
-    },
-  };
+  clock = fakeClock(Date.now());
 });
 afterEach(() => github.close());
 
@@ -126,13 +117,13 @@ test('5xx and broken connections are tried again, with growing waits', async () 
   github.faults.add({ on: 'run', times: 2, status: 502, body: '<html>' });
   github.faults.add({ on: 'run', times: 1, reset: true });
   expect(await connect().run(run.id)).toMatchObject({ id: run.id });
-  expect(waits).toEqual([1000, 2000, 4000]);
+  expect(clock.slept).toEqual([1000, 2000, 4000]);
 });
 
 test('a service that stays down is reported with its status', async () => {
   github.faults.add({ status: 503 });
   await expect(connect().run(1)).rejects.toMatchObject({ status: 503 });
-  expect(waits).toHaveLength(3);
+  expect(clock.slept).toHaveLength(3);
 });
 
 test('nobody answers at all', async () => {
@@ -164,7 +155,7 @@ test.each([
   });
   if (retryAfterMs === undefined) {
     expect(await connect().run(run.id)).toMatchObject({ id: run.id });
-    expect(waits).toEqual([3_000]);
+    expect(clock.slept).toEqual([3_000]);
   } else {
     await expect(connect().run(run.id)).rejects.toMatchObject({ status, retryAfterMs });
     expect(github.requests).toHaveLength(1);

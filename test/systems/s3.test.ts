@@ -71,7 +71,11 @@ test('an answer lost after the write is no change of somebody else’s', async (
 });
 
 test('a server error is tried again', async () => {
-  aws.faults.next('s3:PutObject', { status: 503, code: 'SlowDown', message: 'Please reduce your request rate.' });
+  aws.faults.next('s3:PutObject', {
+    status: 503,
+    code: 'SlowDown',
+    message: 'Please reduce your request rate.',
+  });
   expect(await store().put('r', 'one', undefined)).toBe('written');
 });
 
@@ -83,7 +87,9 @@ test('probe: content with a store that minds conditions, the first time and late
 
 test('probe refuses a store that ignores conditions', async () => {
   aws.s3.ignoreConditions(true);
-  const error = await store().probe().catch((e: unknown) => e);
+  const error = await store()
+    .probe()
+    .catch((e: unknown) => e);
   expect(explain(error)).toContain('ignores If-None-Match');
 });
 
@@ -91,30 +97,40 @@ test('probe refuses a store that ignores If-Match alone', async () => {
   await store().probe();
   aws.s3.ignoreConditions(true);
   aws.faults.next('s3:PutObject', { status: 412, code: 'PreconditionFailed', message: 'x' });
-  const error = await store().probe().catch((e: unknown) => e);
+  const error = await store()
+    .probe()
+    .catch((e: unknown) => e);
   expect(explain(error)).toContain('ignores If-Match');
 });
 
 test('no such bucket', async () => {
-  const error = await store({ bucket: 'nowhere' }).get('r').catch((e: unknown) => e);
+  const error = await store({ bucket: 'nowhere' })
+    .get('r')
+    .catch((e: unknown) => e);
   expect(explain(error)).toContain('There is no S3 bucket "nowhere" (Region eu-west-1).');
 });
 
 test('the wrong Region says the right one', async () => {
   aws.s3.createBucket('far', 'us-east-2');
-  const error = await store({ bucket: 'far' }).put('r', 'x', undefined).catch((e: unknown) => e);
+  const error = await store({ bucket: 'far' })
+    .put('r', 'x', undefined)
+    .catch((e: unknown) => e);
   expect(explain(error)).toContain('the Region is wrong (eu-west-1)');
   expect(explain(error)).toContain('It is in us-east-2');
 });
 
 test('denied: the quoted resource of S3’s text becomes a statement', async () => {
   aws.faults.deny('s3:PutObject');
-  const error = await store().put('r', 'x', undefined).catch((e: unknown) => e);
+  const error = await store()
+    .put('r', 'x', undefined)
+    .catch((e: unknown) => e);
   expect(explain(error)).toContain(`"Resource": "arn:aws:s3:::${bucket}/ship/r"`);
 });
 
 test('a read denied for want of s3:ListBucket says so', async () => {
   aws.faults.next('s3:GetObject', { status: 403, code: 'AccessDenied', message: 'Access Denied' });
-  const error = await store().get('r').catch((e: unknown) => e);
+  const error = await store()
+    .get('r')
+    .catch((e: unknown) => e);
   expect(explain(error)).toContain('s3:ListBucket');
 });

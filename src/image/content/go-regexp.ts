@@ -20,7 +20,8 @@ export function goRegExp(source: string): RegExp {
       at = end;
     } else if (char === '{') {
       const count = /^\{\d+(?:,\d*)?\}/.exec(chars.slice(at, at + 20).join(''))?.[0];
-      // A brace that is no repetition is an ordinary character.
+      // A brace that is no repetition is an ordinary character; Go repeats 1,000 times at most.
+      if (count?.match(/\d+/g)?.some((times) => Number(times) > 1000) === true) refuse(source);
       out += count ?? '\\{';
       at += count?.length ?? 1;
     } else {
@@ -40,46 +41,33 @@ function dot(char: string): string {
   return char === '.' ? '[^\\n]' : char;
 }
 
-const controls: Readonly<Record<string, string>> = {
-  a: '\\x07',
-  f: '\\f',
-  n: '\\n',
-  r: '\\r',
-  t: '\\t',
-  v: '\\v',
-};
-const classes: Readonly<Record<string, string>> = {
+const controls: Readonly<Record<string, number>> = { a: 7, t: 9, n: 10, v: 11, f: 12, r: 13 };
+const sets: Readonly<Record<string, string>> = {
   d: '0-9',
   s: '\\t\\n\\f\\r ',
   w: '0-9A-Za-z_',
 };
-const places: Readonly<Record<string, string>> = {
-  A: '^',
-  z: '$',
-  // Both know word boundaries of ASCII words only.
-  b: '\\b',
-  B: '\\B',
-};
+// Word boundaries are those of ASCII words in both.
+const places: Readonly<Record<string, string>> = { A: '^', z: '$', b: '\\b', B: '\\B' };
 
 function outsideEscape(char: string | undefined, source: string): string {
   if (char === undefined) return refuse(source);
   const place = places[char];
   if (place !== undefined) return place;
-  const inner = insideEscape(char, source);
-  return inner.length > 2 && classes[char.toLowerCase()] !== undefined ? `[${inner}]` : inner;
+  const set = sets[char];
+  if (set !== undefined) return `[${set}]`;
+  const opposite = sets[char.toLowerCase()];
+  if (opposite !== undefined) return `[^${opposite}]`;
+  return codePoint(escapedCode(char, source));
 }
 
-function insideEscape(char: string | undefined, source: string): string {
-  if (char === undefined) return refuse(source);
+// Punctuation stands for itself after a backslash; other letters and digits have meanings of their own.
+function escapedCode(char: string | undefined, source: string): number {
+  const code = char?.codePointAt(0);
+  if (char === undefined || code === undefined) return refuse(source);
   const control = controls[char];
   if (control !== undefined) return control;
-  const plain = classes[char];
-  if (plain !== undefined) return plain;
-  const opposite = classes[char.toLowerCase()];
-  if (opposite !== undefined) return refuse(source);
-  if (/[\p{L}\p{Nd}]/u.test(char) || char.codePointAt(0) === undefined) return refuse(source);
-  if ((char.codePointAt(0) ?? 0) >= 0x80 || char === '_') return refuse(source);
-  return `\\u{${(char.codePointAt(0) ?? 0).toString(16)}}`;
+  return code >= 0x80 || /[0-9A-Za-z]/.test(char) ? refuse(source) : code;
 }
 
 function readClass(chars: readonly string[], start: number, source: string) {
@@ -90,38 +78,35 @@ function readClass(chars: readonly string[], start: number, source: string) {
     at += 1;
   }
   for (let first = true; first || chars[at] !== ']'; first = false) {
-    const char = chars[at];
-    if (char === undefined) return refuse(source);
-    if (char === '[' && chars[at + 1] === ':') return refuse(source);
-    const low = readOne(chars, at, source);
-    at = low.end;
-    if (chars[at] !== '-' || chars[at + 1] === ']' || low.set) {
-      // A bare `-` means a range only between two characters; Go refuses most other places.
-      if (char === '-' && !first && chars[at] !== ']') return refuse(source);
-      out += low.text;
+    if (chars[at] === '[' && chars[at + 1] === ':') return refuse(source);
+    const set = chars[at] === '\\' ? sets[chars[at + 1] ?? ''] : undefined;
+    if (set !== undefined) {
+      out += set;
+      at += 2;
       continue;
     }
-    const high = readOne(chars, at + 1, source);
-    if (high.set || high.code < low.code) return refuse(source);
-    out += `${low.text}-${high.text}`;
-    at = high.end;
+    const low = readOne(chars, at, source);
+    at = low.end;
+    let high = low;
+    if (chars[at] === '-' && chars[at + 1] !== undefined && chars[at + 1] !== ']') {
+      high = readOne(chars, at + 1, source);
+      at = high.end;
+    }
+    if (high.code < low.code) return refuse(source);
+    out += `${codePoint(low.code)}-${codePoint(high.code)}`;
   }
   return { text: `${out}]`, end: at + 1 };
 }
 
 function readOne(chars: readonly string[], at: number, source: string) {
   const char = chars[at];
-  if (char === undefined) return refuse(source);
-  if (char !== '\\') {
-    const code = char.codePointAt(0) ?? 0;
-    return { text: `\\u{${code.toString(16)}}`, end: at + 1, set: false, code };
-  }
-  const escaped = chars[at + 1];
-  const text = insideEscape(escaped, source);
-  const control = controls[escaped ?? ''];
-  // Ranges that start or end in a control escape never come from a file name: not worth deciding.
-  const set = control !== undefined || classes[escaped ?? ''] !== undefined;
-  return { text, end: at + 2, set, code: escaped?.codePointAt(0) ?? 0 };
+  if (char === '\\') return { code: escapedCode(chars[at + 1], source), end: at + 2 };
+  const code = char?.codePointAt(0);
+  return code === undefined ? refuse(source) : { code, end: at + 1 };
+}
+
+function codePoint(code: number): string {
+  return `\\u{${code.toString(16)}}`;
 }
 
 function refuse(source: string): never {

@@ -171,4 +171,3 @@ function isOn(flags: readonly string[], name: string): boolean {
     return key === `--${name}` && value.toLowerCase() === 'true';
   });
 }
-

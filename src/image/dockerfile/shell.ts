@@ -153,7 +153,11 @@ class Expansion {
     if (this.peek() !== '<') return '<';
     this.next();
     let blank = '';
-    for (let char = this.peek(); char === '\t' || char === '\r' || char === ' '; char = this.peek()) {
+    for (
+      let char = this.peek();
+      char === '\t' || char === '\r' || char === ' ';
+      char = this.peek()
+    ) {
       blank += char;
       this.next();
     }
@@ -217,11 +221,7 @@ class Expansion {
     return this.modified(name, value, sign);
   }
 
-  private modified(
-    name: string,
-    value: string | undefined,
-    sign: string | undefined,
-  ): string {
+  private modified(name: string, value: string | undefined, sign: string | undefined): string {
     const colon = sign === ':';
     const operator = colon ? this.next() : sign;
     const trims = operator === '#' || operator === '%';

@@ -1,6 +1,7 @@
 // BuildKit is written in Go: what counts as white space, a letter or a digit is Go's `unicode`,
 // which differs from JavaScript's (U+0085 is a space there, U+FEFF is not).
-const space = '\\t\\n\\v\\f\\r \\u0085\\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000';
+const space =
+  '\\t\\n\\v\\f\\r \\u0085\\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000';
 const oneSpace = new RegExp(`^[${space}]$`);
 const leading = new RegExp(`^[${space}]+`);
 const trailing = new RegExp(`[${space}]+$`);

@@ -1,12 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import {
-  Refused,
-  type Images,
-  type Mutability,
-  type StoredImage,
-  type StoredRepository,
-} from './images.ts';
+import { Refused, type Images, type StoredImage, type StoredRepository } from './images.ts';
 import { convert } from './convert.ts';
+import type { ImageId, Input } from './ecr-input.ts';
 import type { Identity } from './identity.ts';
 import type { AwsHost, ErrorForm, Service, ServiceRequest, ServiceResponse } from './service.ts';
 
@@ -29,36 +24,15 @@ export interface Token {
   expired: boolean;
 }
 
-interface ImageId {
-  imageDigest?: string;
-  imageTag?: string;
-}
-
-interface Input {
-  repositoryName?: string;
-  repositoryNames?: string[];
-  imageIds?: ImageId[];
-  acceptedMediaTypes?: string[];
-  imageManifest?: string;
-  imageManifestMediaType?: string;
-  imageTag?: string;
-  imageDigest?: string;
-  imageTagMutability?: Mutability;
-  imageTagMutabilityExclusionFilters?: { filterType: string; filter: string }[];
-  lifecyclePolicyText?: string;
-  layerDigest?: string;
-  filter?: { tagStatus?: string };
-  maxResults?: number;
-  nextToken?: string;
-  resourceArn?: string;
-  tags?: { Key: string; Value: string }[];
-}
-
 /** ECR's JSON API over `images`. */
 export function createEcrApi(
   host: AwsHost,
   images: Images,
-  options: { tokens: Map<string, Token>; caller: (request: ServiceRequest) => Identity },
+  options: {
+    tokens: Map<string, Token>;
+    caller: (request: ServiceRequest) => Identity;
+    oneEntryPerImage: () => boolean;
+  },
 ): Service {
   const { account, region } = host;
 
@@ -157,7 +131,9 @@ export function createEcrApi(
       return { repository: describe(repository) };
     },
     TagResource: (input) => {
-      const repository = named({ repositoryName: input.resourceArn?.split(':repository/')[1] ?? '' });
+      const repository = named({
+        repositoryName: input.resourceArn?.split(':repository/')[1] ?? '',
+      });
       for (const { Key, Value } of input.tags ?? []) repository.resourceTags.set(Key, Value);
       return {};
     },
@@ -165,12 +141,15 @@ export function createEcrApi(
       const repository = named(input);
       const found: object[] = [];
       const failures: object[] = [];
+      const seen = new Set<string>();
       for (const id of ids(input, 100)) {
         const image = locate(repository, id);
         if (image === undefined) {
           failures.push(notFound(id));
           continue;
         }
+        if (options.oneEntryPerImage() && seen.has(image.digest)) continue;
+        seen.add(image.digest);
         // A read by tag converts Docker ↔ OCI where the caller does not accept what is stored; a
         // read by digest never does.
         const shown =
@@ -199,7 +178,10 @@ export function createEcrApi(
         image: {
           registryId: account,
           repositoryName: repository.name,
-          imageId: { imageDigest: image.digest, ...(input.imageTag && { imageTag: input.imageTag }) },
+          imageId: {
+            imageDigest: image.digest,
+            ...(input.imageTag && { imageTag: input.imageTag }),
+          },
           imageManifest: manifest,
           imageManifestMediaType: mediaType,
         },

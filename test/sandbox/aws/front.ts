@@ -45,7 +45,11 @@ export function createFront(
     }
     if (token.expired) {
       refuse(
-        failure(403, 'DENIED', 'Your authorization token has expired. Reauthenticate and try again.'),
+        failure(
+          403,
+          'DENIED',
+          'Your authorization token has expired. Reauthenticate and try again.',
+        ),
       );
       return;
     }
@@ -147,7 +151,9 @@ function actionOf(method: string, kind: Kind): string {
 function tokenOf(request: IncomingMessage, tokens: Map<string, Token>): Token | undefined {
   const [scheme, value] = (request.headers.authorization ?? '').split(' ');
   if (scheme?.toLowerCase() !== 'basic') return undefined;
-  const [user, password] = Buffer.from(value ?? '', 'base64').toString().split(/:(.*)/s);
+  const [user, password] = Buffer.from(value ?? '', 'base64')
+    .toString()
+    .split(/:(.*)/s);
   return user === 'AWS' ? tokens.get(password ?? '') : undefined;
 }
 

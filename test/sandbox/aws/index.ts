@@ -60,6 +60,8 @@ export interface EcrControl {
   expireImage(name: string, digest: string): void;
   setTagsPerImage(most: number): void;
   setCreateOnPush(on: boolean): void;
+  /** BatchGetImage answers two tags of one image by one entry (nothing says that it does not). */
+  setOneEntryPerImage(on: boolean): void;
   /** Every registry login handed out so far is refused from now on. */
   expireTokens(): void;
 }
@@ -74,6 +76,7 @@ export async function startAws(options: AwsOptions): Promise<AwsSandbox> {
   const requests: LoggedCall[] = [];
   const services: Service[] = [];
   let createOnPush = false;
+  let oneEntryPerImage = false;
 
   const front = createFront(images, {
     realHost: options.registryHost,
@@ -138,7 +141,9 @@ export async function startAws(options: AwsOptions): Promise<AwsSandbox> {
       const service = action.split(':')[0] ?? '';
       // A web identity is its own proof: the call is not signed.
       const signed = action !== 'sts:AssumeRoleWithWebIdentity';
-      const refusal = signed ? credentialProblem(service, identities.of(request.headers)) : undefined;
+      const refusal = signed
+        ? credentialProblem(service, identities.of(request.headers))
+        : undefined;
       if (refusal !== undefined) return log(error(...refusal));
       const denial = faults.denial(action);
       if (denial !== undefined) {
@@ -187,7 +192,15 @@ export async function startAws(options: AwsOptions): Promise<AwsSandbox> {
 
   const sts = createSts(host, { identities, caller: callerOf });
   const s3 = createS3(host);
-  services.push(createEcrApi(host, images, { tokens, caller: callerOf }), sts, s3);
+  services.push(
+    createEcrApi(host, images, {
+      tokens,
+      caller: callerOf,
+      oneEntryPerImage: () => oneEntryPerImage,
+    }),
+    sts,
+    s3,
+  );
 
   return {
     ...host,
@@ -203,7 +216,9 @@ export async function startAws(options: AwsOptions): Promise<AwsSandbox> {
     requests,
     sts,
     s3,
-    expireSessions: identities.expireSessions,
+    expireSessions: () => {
+      identities.expireSessions();
+    },
     mount: (service) => {
       services.unshift(service);
     },
@@ -235,6 +250,9 @@ export async function startAws(options: AwsOptions): Promise<AwsSandbox> {
       },
       setCreateOnPush: (on) => {
         createOnPush = on;
+      },
+      setOneEntryPerImage: (on) => {
+        oneEntryPerImage = on;
       },
       expireTokens: () => {
         for (const token of tokens.values()) token.expired = true;
@@ -269,11 +287,13 @@ function refusalOf(service: string, kind: Refusal): [status: number, code: strin
   const codes: Record<Refusal, string> = {
     denied: rest ? 'AccessDenied' : 'AccessDeniedException',
     missing: rest ? 'MissingAuthenticationToken' : 'MissingAuthenticationTokenException',
-    unknown: { sts: 'InvalidClientTokenId', s3: 'InvalidAccessKeyId' }[service] ??
+    unknown:
+      { sts: 'InvalidClientTokenId', s3: 'InvalidAccessKeyId' }[service] ??
       'UnrecognizedClientException',
     expired: rest ? 'ExpiredToken' : 'ExpiredTokenException',
   };
-  return [service === 'ecr' ? 400 : 403, codes[kind]];
+  const badRequest = service === 'ecr' || (service === 's3' && kind === 'expired');
+  return [badRequest ? 400 : 403, codes[kind]];
 }
 
 function credentialProblem(
@@ -291,5 +311,9 @@ function credentialProblem(
     return [...refusalOf(service, 'unknown'), text];
   }
   if (!identity.expired) return undefined;
-  return [...refusalOf(service, 'expired'), 'The security token included in the request is expired'];
+  const text =
+    service === 's3'
+      ? 'The provided token has expired.'
+      : 'The security token included in the request is expired';
+  return [...refusalOf(service, 'expired'), text];
 }

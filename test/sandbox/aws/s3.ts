@@ -58,7 +58,8 @@ export function createS3(host: AwsHost): Service & S3 {
     const mustNotExist = request.headers['if-none-match'] === '*';
     const mustMatch = request.headers['if-match'];
     if (!ignores) {
-      if (mustNotExist && found !== undefined) return xmlError(412, 'PreconditionFailed', condition);
+      if (mustNotExist && found !== undefined)
+        return xmlError(412, 'PreconditionFailed', condition);
       if (mustMatch !== undefined && tag === undefined) {
         return xmlError(404, 'NoSuchKey', 'The specified key does not exist.');
       }

@@ -42,7 +42,7 @@ function problems(value: unknown, schema: Schema, at = ''): string[] {
   }
   const found = (schema.allOf ?? []).flatMap((one) => problems(value, one, at));
   if (schema.enum !== undefined && !schema.enum.includes(value))
-    found.push(`${at}: ${String(value)}`);
+    found.push(`${at}: ${JSON.stringify(value)}`);
   const type = Array.isArray(value) ? 'array' : typeof value;
   const wanted = schema.type === 'integer' ? 'number' : schema.type;
   if (wanted !== undefined && wanted !== type) return [...found, `${at}: ${type}, not ${wanted}`];
@@ -84,7 +84,7 @@ test("answers fit GitHub's published description", { timeout: 60_000 }, async ()
     const schema =
       description.paths[path]?.get.responses['200']?.content['application/json']?.schema;
     expect(schema).toBeDefined();
-    expect(problems(await answer.json(), schema ?? {}), url).toEqual([]);
+    expect({ url, found: problems(await answer.json(), schema ?? {}) }).toEqual({ url, found: [] });
   }
 });
 

@@ -1,0 +1,123 @@
+import { join } from 'node:path';
+import { mayWriteCache } from './image/cache-plan.ts';
+import type { RunContext } from './context.ts';
+import { explain } from './errors.ts';
+import type { Inputs } from './inputs/inputs.ts';
+import type { State } from './state.ts';
+import { connectOrder } from './steps/order.ts';
+import { removeBuilder, type BuilderRecord } from './steps/builder.ts';
+import { recoverDeploy, type DeployRecord } from './steps/deploy.ts';
+import { saveLocalCache, type LocalCacheRecord } from './steps/local-cache.ts';
+import { saveMountsOf, type MountsState } from './steps/mounts.ts';
+import { readTurnRecord, repair } from './steps/publish.ts';
+import { savePython, type PythonRecord } from './steps/python.ts';
+import { connectAccount } from './systems/account.ts';
+import { connectCache } from './systems/cache.ts';
+import { connectEcr } from './systems/ecr.ts';
+import { connectLambda } from './systems/lambda.ts';
+import type { Run } from './systems/process.ts';
+import type { Log, Runner } from './systems/runner.ts';
+import type { Clock } from './wait.ts';
+
+/** What post works with: main's state, and the same inputs and run. */
+export interface Leftovers {
+  readonly state: State;
+  readonly inputs: Inputs;
+  readonly context: RunContext;
+  readonly env: NodeJS.ProcessEnv;
+  readonly runner: Runner;
+  readonly log: Log;
+  readonly run: Run;
+  readonly clock: Clock;
+}
+
+/** After a cancel a runner gives the post steps minutes, not hours; ms. */
+const repairTime = 120_000;
+
+/**
+ * Finishes, saves and removes what main left. Each part on its own: what fails is a warning, and the
+ * others go on. The builder goes last, since the cache mounts are read through it.
+ */
+export async function cleanUp(left: Leftovers): Promise<void> {
+  const { state, env, log, run, inputs, context } = left;
+  const cache = connectCache({ env, log });
+  const part = async (what: string, work: () => Promise<void>) => {
+    try {
+      await work();
+    } catch (error) {
+      log.warning(`${what}: ${explain(error)}`);
+    }
+  };
+  await Promise.all([
+    part('Repairing what the run left half done', () => repairOrder(left)),
+    state.python === undefined
+      ? undefined
+      : part('Keeping the Python environment', () =>
+          savePython(state.python as PythonRecord, { cache, log }),
+        ),
+    state.localCache === undefined
+      ? undefined
+      : part('Keeping the layer cache', () =>
+          saveLocalCache(state.localCache as LocalCacheRecord, { cache, log }),
+        ),
+    part('Cache mounts and builder', async () => {
+      if (state.mounts !== undefined && mayWriteCache(inputs, context)) {
+        await part('Keeping the cache mounts', () =>
+          saveMountsOf(state.mounts as MountsState, {
+            cache,
+            log,
+            run,
+            env,
+            folder: join(state.temp ?? context.temp, 'docker'),
+          }),
+        );
+      }
+      if (state.builder !== undefined) {
+        await removeBuilder(state.builder as BuilderRecord, { run, log, env });
+      }
+    }),
+  ]);
+}
+
+/** Tags first, then functions, as main would have. */
+async function repairOrder({
+  state,
+  inputs,
+  context,
+  env,
+  runner,
+  log,
+  clock,
+}: Leftovers): Promise<void> {
+  const turn = readTurnRecord(state.publish);
+  const deployed = state.deploy as DeployRecord | undefined;
+  if (turn === undefined && deployed === undefined) return;
+  const signal = AbortSignal.timeout(repairTime);
+  const account = connectAccount({
+    aws: inputs.aws,
+    runner,
+    idTokens: (env['ACTIONS_ID_TOKEN_REQUEST_URL'] ?? '') !== '',
+    clock,
+  });
+  const { credentials, region } = account;
+  if (turn !== undefined) {
+    const ecr = connectEcr({
+      region,
+      credentials,
+      registryId: inputs.image.registryId,
+      mask: (secret) => runner.mask(secret),
+      notice: (message) => log.notice(message),
+      signal,
+    });
+    const systems = connectOrder(inputs, context, { ecr, credentials, log, clock, signal });
+    for (const { tag, from, to } of await repair(turn, systems)) {
+      log.notice(
+        `The run was cut off while it moved ${tag}; that is finished now: ${from ?? 'nothing'} → ${to ?? 'nothing'}.`,
+      );
+    }
+  }
+  if (deployed !== undefined) {
+    const lambda = connectLambda({ region, credentials, signal });
+    await recoverDeploy(deployed, { lambda, log, clock, signal });
+  }
+}

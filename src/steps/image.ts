@@ -1,0 +1,257 @@
+import { join } from 'node:path';
+import { ActionError } from '../errors.ts';
+import { planBuild } from '../image/build-plan.ts';
+import { chooseBuilder, emulatedPlatforms } from '../image/builder-choice.ts';
+import { mayWriteCache, planCache } from '../image/cache-plan.ts';
+import { planSecrets } from '../image/secrets.ts';
+import type { Builder, CachePlan } from '../image/plan.ts';
+import { defaultTags } from '../image/tags.ts';
+import type { Job } from '../job.ts';
+import { connectCache, type Cache } from '../systems/cache.ts';
+import { inspectDocker } from '../systems/docker.ts';
+import { emulators } from '../systems/emulators.ts';
+import { probeGha, type GhaAvailability } from '../systems/gha.ts';
+import { tagIsFixed } from '../systems/ecr.ts';
+import { writeSecrets } from '../systems/secret-files.ts';
+import { build } from './build.ts';
+import { prepareBuilder } from './builder.ts';
+import { restoreMountsFor } from './mounts.ts';
+import { decide, type Decision } from './decision.ts';
+import { restoreLocalCache, type LocalCacheRecord } from './local-cache.ts';
+import type { Destination } from './destination.ts';
+import type { DockerHome } from './docker-home.ts';
+import type { Told } from './report.ts';
+
+/** Runs a part of the pipeline under its name in the timeline. */
+export type Part = <T>(name: string, work: () => Promise<T>, stops?: boolean) => Promise<T>;
+
+/**
+ * The image in the repository, under the run's own tags: the one that has this content already, or a
+ * new one that is built and pushed.
+ *
+ * @returns its digest; undefined when nothing was to be pushed (a fork, `call`).
+ */
+export async function makeImage(
+  job: Job,
+  there: Destination | undefined,
+  home: DockerHome,
+  part: Part,
+  told: Told,
+): Promise<string | undefined> {
+  const decision = await part('content', () => decide(job, there, home));
+  told.why = decision.why;
+  if (there !== undefined) refuseFixedTags(job, there, decision);
+  const tags = there === undefined ? [] : ownTags(job, there, decision);
+  told.tags = tags.filter((tag) => tag !== decision.tag);
+
+  if (decision.kind === 'unchanged' && there !== undefined) {
+    job.log.info(`${decision.why} Nothing is built.`);
+    told.outcome = 'unchanged';
+    await part('tag', async () => {
+      const { manifest } = decision;
+      await Promise.all(tags.map((tag) => there.ecr.putTag(there.repository.name, tag, manifest)));
+    });
+    return decision.manifest.digest;
+  }
+  job.log.info(decision.why);
+  return buildImage(job, there, home, part, told, tags);
+}
+
+async function buildImage(
+  job: Job,
+  there: Destination | undefined,
+  home: DockerHome,
+  part: Part,
+  told: Told,
+  tags: readonly string[],
+): Promise<string | undefined> {
+  const { inputs, context, env, log, run, signal, clock, store } = job;
+  const gha = probeGha(env, { signal });
+  const cache = connectCache({ env, log, gha });
+  const { builder, env: builderEnv, platform } = await part('builder', () =>
+    openBuilder(job, home),
+  );
+  const repository = there?.repository.uri ?? inputs.image.repository;
+  const caching = planCaches(job, there, builder, platform, repository, await gha);
+  told.cacheBackends = caching.backends;
+  for (const notice of caching.notices) log.notice(notice);
+  told.notices.push(...caching.notices);
+
+  const mountsReady = part('cache mounts', () =>
+    restoreMountsFor(job, { builder, home, cache, repository }),
+  );
+  const localReady = restoreLocal(job, caching, cache);
+  const secrets = await writeSecrets(
+    join(job.folder, 'secrets'),
+    planSecrets(inputs.build, context),
+  );
+  const { plan, notices } = planBuild({
+    inputs,
+    context,
+    builder,
+    repository,
+    tags,
+    push: there !== undefined,
+    cache: caching,
+    secrets,
+    metadataFile: join(job.folder, 'metadata.json'),
+  });
+  for (const notice of notices) log.notice(notice);
+  told.notices.push(...notices);
+  await Promise.all([mountsReady, localReady]);
+
+  const awsForS3 =
+    there !== undefined && caching.backends.includes('s3')
+      ? await there.account.childEnvironment()
+      : {};
+  const buildEnv = {
+    ...home.env,
+    ...builderEnv,
+    ...awsForS3,
+    // GitHub's cache service stays with the action; BuildKit gets it through buildx's environment.
+    ...(inputs.buildRecord ? {} : { DOCKER_BUILD_RECORD_UPLOAD: 'false' }),
+  };
+  const outcome = await part(
+    'build',
+    () =>
+      build(
+        {
+          plan,
+          env: buildEnv,
+          cwd: context.workspace,
+          refreshLogin:
+            there === undefined
+              ? undefined
+              : async () => home.relogin(await there.ecr.login(signal)),
+        },
+        { run, log, clock, signal },
+      ),
+    false,
+  );
+  told.build = outcome;
+  if (caching.local !== undefined && mayWriteCache(inputs, context)) {
+    const { from, to, key } = caching.local;
+    const record: LocalCacheRecord = { written: to, folder: from, key, base: context.temp };
+    store.set('localCache', record);
+  }
+  if (inputs.build.call !== 'build') {
+    told.outcome = 'called';
+    if (outcome.callResult !== undefined) log.info(outcome.callResult);
+    return undefined;
+  }
+  if (there === undefined) {
+    told.outcome = 'build only';
+    return undefined;
+  }
+  if (outcome.digest === undefined) {
+    throw new ActionError(
+      'The build ended well, but buildx did not say which digest it has pushed.',
+      {
+        hint: 'Look whether `outputs` or `builder` lead the image elsewhere, and report this if not.',
+        block: outcome.metadata,
+      },
+    );
+  }
+  return outcome.digest;
+}
+
+async function openBuilder(
+  job: Job,
+  home: DockerHome,
+): Promise<{ builder: Builder; env: Readonly<Record<string, string>>; platform: string }> {
+  const { inputs, context, env, run, log, signal, clock, store } = job;
+  const facts = await inspectDocker(run, home.env, signal);
+  const choice = chooseBuilder(facts, inputs, emulatedPlatforms(await emulators()));
+  log.info(choice.why);
+  const prepared = await prepareBuilder(
+    {
+      inputs,
+      facts,
+      choice,
+      folder: home.folder,
+      context,
+      toolCache: env['RUNNER_TOOL_CACHE'] ?? job.folder,
+      env: home.env,
+      userEnv: env,
+    },
+    { run, log, clock, signal },
+    (record) => store.set('builder', record),
+  );
+  return { ...prepared, platform: facts.platform };
+}
+
+function planCaches(
+  { inputs, context, env }: Job,
+  there: Destination | undefined,
+  builder: Builder,
+  platform: string,
+  repository: string,
+  gha: GhaAvailability,
+): CachePlan {
+  return planCache({
+    inputs,
+    context,
+    repository,
+    builder,
+    gha,
+    mayWrite: mayWriteCache(inputs, context) && !(gha.available && !gha.writable),
+    pushes: there !== undefined,
+    account: there !== undefined,
+    platform,
+    s3Endpoint: env['AWS_ENDPOINT_URL_S3'],
+    ...(there === undefined
+      ? {}
+      : {
+          movable: (name: string, tag: string) =>
+            name !== there.repository.uri || !tagIsFixed(there.repository, tag),
+        }),
+  });
+}
+
+async function restoreLocal(job: Job, { local }: CachePlan, cache: Cache): Promise<void> {
+  if (local === undefined) return;
+  const { context, log, signal } = job;
+  await restoreLocalCache(local, context.temp, { cache, log, signal });
+}
+
+/**
+ * A tag of the run that exists and can't be moved: fine when it is at the digest that is shipped, an
+ * error before the build otherwise. Tags that nobody asked for (the defaults) are left out instead.
+ */
+function refuseFixedTags(job: Job, there: Destination, decision: Decision): void {
+  const asked = new Set(job.inputs.image.tags);
+  for (const tag of defaultTags(job.context)) asked.delete(tag);
+  for (const tag of asked) {
+    const at = fixedAt(there, tag);
+    if (at === undefined) continue;
+    if (decision.kind === 'unchanged' && decision.manifest.digest === at) continue;
+    throw new ActionError(
+      `tags: ${tag} exists in ${there.repository.uri} at ${at}, and the repository is ${there.repository.mutability}: it can't be set to what this run builds.`,
+      {
+        hint: 'Set tags to names that are new in each run (the default: the commit and run-<number>), or exclude this tag from immutability.',
+      },
+    );
+  }
+}
+
+function ownTags(job: Job, there: Destination, decision: Decision): readonly string[] {
+  const digest = decision.kind === 'unchanged' ? decision.manifest.digest : undefined;
+  const free = job.inputs.image.tags.filter((tag) => {
+    const at = fixedAt(there, tag);
+    if (at === undefined) return true;
+    if (at !== digest) {
+      job.log.notice(
+        `The tag ${tag} exists at ${at} and can't be moved (${there.repository.mutability}); this run's image goes without it.`,
+      );
+    }
+    return false;
+  });
+  return decision.tag === undefined || decision.kind === 'unchanged'
+    ? free
+    : [...free, decision.tag];
+}
+
+function fixedAt({ existing, repository }: Destination, tag: string): string | undefined {
+  const at = existing.get(tag);
+  return at !== undefined && tagIsFixed(repository, tag) ? at : undefined;
+}

@@ -1,0 +1,393 @@
+// The world around the protocol's machine, for the model checker: a register, one moving tag, and
+// messages that are sent, delivered and acknowledged as separate steps, may be lost with their sender,
+// sent again, or arrive late. Everything is small integers, so that millions of states fit.
+import { compareKeys, type OrderKey } from '../../../src/turn/keys.ts';
+import * as protocol from '../../../src/turn/protocol.ts';
+import type { Announced, Config, Event, Step, View } from '../../../src/turn/protocol.ts';
+
+/** The machine under test: the production one, or a mutant of it. */
+export interface Machine {
+  start(config: Config): Step;
+  step(config: Config, state: protocol.State, event: Event): Step;
+  resume(config: Config): Step;
+}
+
+export const production: Machine = {
+  start: protocol.start,
+  step: protocol.step,
+  resume: () => protocol.resume(),
+};
+
+export interface RunSetup {
+  /** Its lane; runs of other lanes share the tag only. Default `a`. */
+  readonly lane?: string;
+  /** Which image it builds; runs with the same number build the same. Default: its own. */
+  readonly image?: number;
+  /** Begins when that run (by index) is over. For re-runs. */
+  readonly after?: number;
+  /** The key it believes to have, for mutants. Default: its place. */
+  readonly key?: OrderKey;
+  /** GitHub run it is an attempt of, by index. */
+  readonly attemptOf?: number;
+}
+
+export interface Setup {
+  /** In the order of events: a later one is newer. */
+  readonly runs: readonly RunSetup[];
+  readonly inTurn: boolean;
+  /** How many crashes (kill without a word, in main or post), copies of writes, stale lists there may be. */
+  readonly crashes?: number;
+  readonly copies?: number;
+  readonly lags?: number;
+  /** Whether builds may fail, runs be cancelled before they announce. */
+  readonly failures?: boolean;
+  /** Whether order-timeout may strike. */
+  readonly timeouts?: boolean;
+  /** Whom a run waits for: all earlier live runs, or (mutant) only the one before. */
+  readonly waitsFor?: 'all' | 'previous';
+  /** `set`: announcements add up. `last` (mutant): the last write wins. */
+  readonly register?: 'set' | 'last';
+  /** Whether the tag is at a foreign image at first. */
+  readonly foreign?: boolean;
+}
+
+/** A run's life. `dead`: killed, its post step may come or not. */
+export const Life = { live: 0, ended: 1, dead: 2, failed: 3, post: 4, repaired: 5 } as const;
+
+// World layout: what is shared, then four numbers a run.
+export const REGISTER = 0;
+export const TAG = 1;
+const CRASHES = 2;
+const COPIES = 3;
+const LAGS = 4;
+/** 1 once a write arrived that its sender no longer waited for, and changed something. */
+export const LATE = 5;
+const SHARED = 6;
+const PER_RUN = 4;
+const LIFE = 0;
+const STEP = 1;
+const ANSWER = 2;
+/** Copies of writes still on their way: bit 0 the announcement, bit d a put of image d. */
+const FLYING = 3;
+
+export type World = readonly number[];
+
+/** What a transition did that a property may forbid. */
+export interface Seen {
+  /** The tag went from a newer run's image to an older one's. */
+  back?: boolean;
+  /** A run ended, with what, and what the register then held. */
+  ended?: { run: number; result: protocol.Result };
+  /** A run that the register showed to be superseded went on to wait. */
+  waitedSuperseded?: number;
+  /** The register's value fell. */
+  fell?: boolean;
+}
+
+export type Visit = (next: World, label: string, seen: Seen) => void;
+
+const FOREIGN = 15;
+
+export function worldOf(setup: Setup, machine: Machine) {
+  const count = setup.runs.length;
+  const configs: readonly Config[] = setup.runs.map((run, at) => ({
+    key: run.key ?? { runId: 100 + at, runAttempt: 1 },
+    lane: run.lane ?? 'a',
+    inTurn: setup.inTurn,
+    hasTag: true,
+  }));
+  const imageOf = (run: number) => setup.runs[run]?.image ?? run + 1;
+  const digestOf = (image: number) => `sha256:${image}`;
+  const imageIn = (digest: string) => Number(digest.slice('sha256:'.length));
+  /** The newest run that builds `image`; -1: none of ours. */
+  const newestOf = (image: number) => setup.runs.findLastIndex((_, run) => imageOf(run) === image);
+
+  // Steps and events are kept once each and stand for their numbers.
+  const steps: { step: Step; run: number }[] = [];
+  const stepIds = new Map<string, number>();
+  const events: Event[] = [];
+  const eventIds = new Map<string, number>();
+  const stepCache = new Map<number, number>();
+  const stepId = (run: number, step: Step): number => {
+    const name = `${run}${JSON.stringify(step)}`;
+    let id = stepIds.get(name);
+    if (id === undefined) stepIds.set(name, (id = steps.push({ step, run }) - 1));
+    return id;
+  };
+  const eventId = (event: Event): number => {
+    const name = JSON.stringify(event);
+    let id = eventIds.get(name);
+    if (id === undefined) eventIds.set(name, (id = events.push(event) - 1));
+    return id;
+  };
+  const at = <T>(list: readonly T[], index: number): T => {
+    const found = list[index];
+    if (found === undefined) throw new RangeError(`Nothing at ${index}.`);
+    return found;
+  };
+  const next = (run: number, step: number, event: number): number => {
+    const name = step * 4096 + event;
+    let id = stepCache.get(name);
+    if (id === undefined) {
+      const result = machine.step(at(configs, run), at(steps, step).step.state, at(events, event));
+      stepCache.set(name, (id = stepId(run, result)));
+    }
+    return id;
+  };
+
+  const announcedBy = (run: number): Announced => {
+    const { key, lane } = at(configs, run);
+    return { key, lane, digest: digestOf(imageOf(run)) };
+  };
+  const views = new Map<string, View>();
+  const viewOf = (register: number, lane: string): View => {
+    const name = `${register}${lane}`;
+    let view = views.get(name);
+    if (view === undefined) {
+      let top: Announced | undefined;
+      let own: Announced | undefined;
+      for (let run = 0; run < count; run += 1) {
+        if ((register & (1 << run)) === 0) continue;
+        const one = announcedBy(run);
+        if (top === undefined || compareKeys(one.key, top.key) > 0) top = one;
+        if (one.lane === lane && (own === undefined || compareKeys(one.key, own.key) > 0))
+          own = one;
+      }
+      views.set(name, (view = { top, own }));
+    }
+    return view;
+  };
+  /** The newest run, by the order of events, that the register holds; -1: none. */
+  const newest = (register: number) => 31 - Math.clz32(register);
+
+  const slot = (run: number, what: number) => SHARED + run * PER_RUN + what;
+  const life = (world: World, run: number) => at(world, slot(run, LIFE));
+
+  const announce = (world: number[], run: number) => {
+    const before = at(world, REGISTER);
+    world[REGISTER] = setup.register === 'last' ? 1 << run : before | (1 << run);
+    return newest(at(world, REGISTER)) < newest(before);
+  };
+  const put = (world: number[], image: number) => {
+    const before = newestOf(at(world, TAG));
+    world[TAG] = image;
+    return newestOf(image) < before;
+  };
+
+  const blocked = (world: World, run: number): boolean => {
+    const own = newest(at(world, REGISTER));
+    const root = (one: number) => setup.runs[one]?.attemptOf ?? one;
+    for (let other = run - 1; other >= 0; other -= 1) {
+      if (life(world, other) === Life.live && other >= own && root(other) !== root(run)) {
+        const { after } = at(setup.runs, other);
+        if (after === undefined || life(world, after) !== Life.live) return true;
+      }
+      if (setup.waitsFor === 'previous') return false;
+    }
+    return false;
+  };
+
+  const first: World = [
+    0,
+    setup.foreign === true ? FOREIGN : 0,
+    setup.crashes ?? 0,
+    setup.copies ?? 0,
+    setup.lags ?? 0,
+    0,
+    ...configs.flatMap((config, run) => [Life.live, stepId(run, machine.start(config)), 0, 0]),
+  ];
+
+  function settled(world: World): boolean {
+    const top = newest(at(world, REGISTER));
+    return top < 0 || at(world, TAG) === imageOf(top);
+  }
+
+  /** All that can happen next. */
+  function visit(world: World, tell: Visit): void {
+    for (let run = 0; run < count; run += 1) {
+      const flying = at(world, slot(run, FLYING));
+      for (let bit = 0; flying >> bit > 0; bit += 1) {
+        if ((flying & (1 << bit)) !== 0) land(world, run, bit, tell);
+      }
+      const alive = life(world, run);
+      if (alive === Life.dead) {
+        const then = [...world];
+        then[slot(run, LIFE)] = Life.post;
+        then[slot(run, STEP)] = stepId(run, machine.resume(at(configs, run)));
+        then[slot(run, ANSWER)] = 0;
+        tell(then, `${run} post`, {});
+      }
+      if (alive !== Life.live && alive !== Life.post) continue;
+      const after = setup.runs[run]?.after;
+      if (after !== undefined && life(world, after) === Life.live) continue;
+      if (at(world, slot(run, ANSWER)) === 0) deliver(world, run, tell);
+      else acknowledge(world, run, tell);
+      if (at(world, CRASHES) > 0) crash(world, run, tell);
+    }
+  }
+
+  /** A copy of a write arrives whose sender doesn't listen any more, or listens to another copy. */
+  function land(world: World, run: number, bit: number, tell: Visit): void {
+    const then = [...world];
+    then[slot(run, FLYING)] = at(world, slot(run, FLYING)) & ~(1 << bit);
+    const seen: Seen = {};
+    if (bit === 0) seen.fell = announce(then, run);
+    else seen.back = put(then, bit);
+    if (then[REGISTER] !== world[REGISTER] || then[TAG] !== world[TAG]) then[LATE] = 1;
+    tell(then, `${run} late ${bit === 0 ? 'announce' : `put ${bit}`}`, seen);
+  }
+
+  /** The effect happens in the world; its answer is on the way back. */
+  function deliver(world: World, run: number, tell: Visit): void {
+    const { effect } = at(steps, at(world, slot(run, STEP))).step;
+    const answer = (event: Event, label: string, change?: (then: number[]) => Seen | undefined) => {
+      const then = [...world];
+      then[slot(run, ANSWER)] = eventId(event) + 1;
+      tell(then, `${run} ${label}`, change?.(then) ?? {});
+    };
+    const copy = (bit: number) => {
+      const flying = at(world, slot(run, FLYING));
+      if (at(world, COPIES) === 0 || (flying & (1 << bit)) !== 0) return;
+      const then = [...world];
+      then[COPIES] = at(world, COPIES) - 1;
+      then[slot(run, FLYING)] = flying | (1 << bit);
+      tell(then, `${run} sends again`, {});
+    };
+    // The build fails, or somebody cancels, while nothing is announced yet.
+    const fail = () => {
+      if (setup.failures !== true) return;
+      const then = [...world];
+      then[slot(run, LIFE)] = Life.failed;
+      then[slot(run, STEP)] = 0;
+      tell(then, `${run} fails`, {});
+    };
+    switch (effect.do) {
+      case 'readRegister': {
+        const view = viewOf(at(world, REGISTER), at(configs, run).lane);
+        return answer({ on: 'register', view }, 'reads the register');
+      }
+      case 'look': {
+        const is = blocked(world, run);
+        answer({ on: 'looked', blocked: is }, is ? 'is blocked' : 'is free');
+        if (is && at(world, LAGS) > 0) {
+          answer({ on: 'looked', blocked: false }, 'sees a stale list', (then) => {
+            then[LAGS] = at(world, LAGS) - 1;
+            return undefined;
+          });
+        }
+        return;
+      }
+      case 'sleep':
+        // Waking up to see the same again would only make the world bigger.
+        if (!blocked(world, run)) answer({ on: 'slept', timeUp: false }, 'wakes');
+        if (setup.timeouts === true) answer({ on: 'slept', timeUp: true }, 'has waited enough');
+        fail();
+        return;
+      case 'ready':
+        answer({ on: 'image', digest: digestOf(imageOf(run)) }, 'has its image');
+        fail();
+        return;
+      case 'announce':
+        answer({ on: 'announced' }, 'announces', (then) => ({ fell: announce(then, run) }));
+        return copy(0);
+      case 'readTag': {
+        const tag = at(world, TAG);
+        const digest = tag === 0 ? undefined : digestOf(tag);
+        return answer({ on: 'tag', digest }, `reads the tag (${tag})`);
+      }
+      case 'putTag': {
+        const image = imageIn(effect.to.digest);
+        answer({ on: 'put' }, `puts ${image}`, (then) => ({ back: put(then, image) }));
+        return copy(image);
+      }
+      case 'end':
+        return;
+    }
+  }
+
+  /** The run hears the answer and sends its next request. */
+  function acknowledge(world: World, run: number, tell: Visit): void {
+    const event = at(world, slot(run, ANSWER)) - 1;
+    const then = [...world];
+    const id = next(run, at(world, slot(run, STEP)), event);
+    then[slot(run, ANSWER)] = 0;
+    then[slot(run, STEP)] = id;
+    const seen: Seen = {};
+    const { effect } = at(steps, id).step;
+    const heard = at(events, event);
+    if (heard.on === 'register' && effect.do === 'look') {
+      const { own } = heard.view;
+      if (own !== undefined && compareKeys(own.key, at(configs, run).key) > 0) {
+        seen.waitedSuperseded = run;
+      }
+    }
+    if (effect.do === 'end') {
+      const post = life(world, run) === Life.post;
+      then[slot(run, LIFE)] = post ? Life.repaired : Life.ended;
+      // What a finished run once knew makes no difference any more.
+      then[slot(run, STEP)] = 0;
+      if (!post) seen.ended = { run, result: effect.result };
+    }
+    tell(then, `${run} hears`, seen);
+  }
+
+  /** Killed without a word. A write on its way is lost, or lands some time later. */
+  function crash(world: World, run: number, tell: Visit): void {
+    const then = [...world];
+    const { effect } = at(steps, at(world, slot(run, STEP))).step;
+    then[CRASHES] = at(world, CRASHES) - 1;
+    then[slot(run, LIFE)] = Life.dead;
+    then[slot(run, STEP)] = 0;
+    then[slot(run, ANSWER)] = 0;
+    tell(then, `${run} is killed`, {});
+    if (at(world, slot(run, ANSWER)) !== 0) return;
+    const bit =
+      effect.do === 'announce' ? 0 : effect.do === 'putTag' ? imageIn(effect.to.digest) : undefined;
+    if (bit === undefined) return;
+    const flies = [...then];
+    flies[slot(run, FLYING)] = at(world, slot(run, FLYING)) | (1 << bit);
+    tell(flies, `${run} is killed, its write on the way`, {});
+  }
+
+  /** Whether everything that was begun is over and no message is on its way. */
+  function atRest(world: World): boolean {
+    for (let run = 0; run < count; run += 1) {
+      const alive = life(world, run);
+      if (alive === Life.live || alive === Life.post) return false;
+      if (at(world, slot(run, FLYING)) !== 0) return false;
+    }
+    return true;
+  }
+
+  /** Whether a run was killed and its post step hasn't come (its machine is lost). */
+  function lost(world: World): boolean {
+    return configs.some((_, run) => life(world, run) === Life.dead);
+  }
+
+  /** Lets one more machine run alone to its end. @returns whether the tag then is where it belongs. */
+  function heals(world: World, config: Config, from: Step): boolean {
+    let { state, effect } = from;
+    let tag = at(world, TAG);
+    const register = at(world, REGISTER);
+    for (let round = 0; effect.do !== 'end'; round += 1) {
+      if (round > 50) return false;
+      let event: Event;
+      if (effect.do === 'readRegister') {
+        event = { on: 'register', view: viewOf(register, config.lane) };
+      } else if (effect.do === 'readTag') {
+        event = { on: 'tag', digest: tag === 0 ? undefined : digestOf(tag) };
+      } else if (effect.do === 'putTag') {
+        tag = imageIn(effect.to.digest);
+        event = { on: 'put' };
+      } else if (effect.do === 'ready') {
+        event = { on: 'image', digest: digestOf(14) };
+      } else return false;
+      ({ state, effect } = machine.step(config, state, event));
+    }
+    return tag === imageOf(newest(register));
+  }
+
+  return { configs, first, visit, atRest, lost, settled, newest, heals };
+}
+
+export type Model = ReturnType<typeof worldOf>;
