@@ -53,7 +53,7 @@ export function tables(groups: readonly Group[], section: 'inputs' | 'outputs'):
       const head = withDefaults ? ['Input', 'Meaning', 'Default'] : ['Output', 'Meaning'];
       const rows = entries.map(({ name, description, fallback }) => {
         const cells = [`\`${name}\``, cell(description)];
-        if (withDefaults) cells.push(fallback === undefined ? '' : `\`${cell(fallback)}\``);
+        if (withDefaults) cells.push(fallback ? `\`${cell(fallback)}\`` : '');
         return cells;
       });
       return [`### ${title}`, '', ...aligned([head, ...rows])].join('\n');
@@ -82,10 +82,10 @@ function text(map: YAMLMap, key: string): string | undefined {
   return value === undefined || value === null ? undefined : String(value).trim();
 }
 
-/** Several paragraphs become lines of one cell; a bar would end it. */
+/** Lines (a folded text's paragraphs) stand under each other in one cell; a bar would end it. */
 function cell(value: string): string {
   return value
-    .split(/\n\s*\n/)
+    .split(/\n+/)
     .map((paragraph) => paragraph.replaceAll(/\s+/g, ' ').trim())
     .join('<br>')
     .replaceAll('|', '\\|');

@@ -3,7 +3,7 @@ import { withSignal, type Job } from './job.ts';
 import { openDockerHome } from './steps/docker-home.ts';
 import { openDestination } from './steps/destination.ts';
 import { deployFunctions, lookAtFunctions } from './steps/functions.ts';
-import { makeImage } from './steps/image.ts';
+import { choose, makeImage } from './steps/image.ts';
 import { mayMove, openOrder } from './steps/order.ts';
 import { openPython, verify } from './steps/environment.ts';
 import { readBack } from './steps/read-back.ts';

@@ -10,7 +10,7 @@ export interface BuilderChoice {
   readonly why: string;
 }
 
-type Asked = Pick<Inputs, 'builder' | 'build' | 'cache'>;
+type Asked = Pick<Inputs, 'builder' | 'build' | 'cache' | 'image'>;
 
 /**
  * Which builder builds. An existing one (`builder`) is found out about where it is looked up: its entry
@@ -98,7 +98,7 @@ function whyOwn(
     const need = needsStore(inputs);
     return need === undefined
       ? undefined
-      : `Docker's own BuildKit has no containerd image store, which ${need} needs`;
+      : `Docker's own BuildKit has no containerd image store, which ${need}`;
   }
   // GitHub's cache service v2 came with BuildKit 0.20; v1 was switched off in 2025.
   const major = Number.parseInt(facts.serverVersion ?? '', 10);
@@ -110,18 +110,19 @@ function whyOwn(
 
 /** What was asked for that only the containerd image store can give; undefined: nothing. */
 function needsStore(inputs: Asked): string | undefined {
-  const { build } = inputs;
+  const { build, image } = inputs;
   if (!isBuild(build.call)) return undefined;
   const cache = cacheTypes(inputs).find((type) => type !== 'inline');
-  if (cache !== undefined) return `the ${cache} cache`;
-  if (build.platforms.length > 1) return 'an image of several platforms';
-  if (build.provenance !== undefined && build.provenance !== 'false') return 'provenance';
-  if (build.sbom !== undefined && build.sbom !== 'false') return 'an SBOM';
-  if (build.attests.length > 0) return 'an attestation';
+  if (cache !== undefined) return `the ${cache} cache needs`;
+  if (build.platforms.length > 1) return 'an image of several platforms needs';
+  if (build.provenance !== undefined && build.provenance !== 'false') return 'provenance needs';
+  if (build.sbom !== undefined && build.sbom !== 'false') return 'an SBOM needs';
+  if (build.attests.length > 0) return 'an attestation needs';
+  if (image.annotations.length > 0) return 'annotations need';
   const output = build.outputs
     .map((item) => attributes(item).get('type'))
     .find((type) => type === 'oci');
-  return output === undefined ? undefined : 'an output type=oci';
+  return output === undefined ? undefined : 'an output type=oci needs';
 }
 
 function cacheTypes({ cache }: Asked): readonly string[] {

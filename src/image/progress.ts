@@ -100,7 +100,8 @@ export function readProgress(): ProgressReader {
     }
     for (const { vertex, id, current = 0, total = 0 } of status.statuses ?? []) {
       const entry = entries.get(vertex);
-      const [, reference, digest] = /^pushing manifest for (.+)@(sha256:[0-9a-f]{64})/.exec(id) ?? [];
+      const [, reference, digest] =
+        /^pushing manifest for (.+)@(sha256:[0-9a-f]{64})/.exec(id) ?? [];
       if (reference !== undefined && digest !== undefined) pushed.set(reference, digest);
       // A context's transfer has no total; a pulled layer's `current` starts again when it unpacks.
       if (id.startsWith('transferring ')) keep(transfers, vertex + id, 'context', current);

@@ -20,17 +20,19 @@ export function readSecrets(
 
   for (const [index, item] of secrets.entries()) {
     const pair = idAndValue(item);
-    if (pair === undefined) {
+    const place = `item ${index + 1} of ${secrets.length}`;
+    // `abcd==` is a secret without an id whose base64 is padded.
+    if (pair === undefined || pair.value === '=') {
       reader.problem(
         'secrets',
-        `item ${index + 1} of ${secrets.length} is no id=value (it is not shown: it may be part of a secret)`,
+        `${place} is no id=value (it is not shown: it may be part of a secret)`,
         'A value of several lines stands in quotes, with " inside it doubled: "KEY=first line⏎second line"',
       );
       continue;
     }
     ids.push(pair.id);
     if (pair.value !== '') mask(pair.value);
-    else if (!context.fork) missingValue(reader, 'secrets', pair.id, 'has an empty value');
+    else if (!context.fork) missingValue(reader, 'secrets', `${place} has an empty value`);
   }
   for (const item of secretEnvs) {
     const pair = idAndValue(item);
@@ -49,8 +51,7 @@ export function readSecrets(
       missingValue(
         reader,
         'secret-envs',
-        pair.id,
-        `names the variable ${pair.value}, which is not set`,
+        `${show(pair.id)} names the variable ${pair.value}, which is not set`,
       );
     }
   }
@@ -88,10 +89,10 @@ export function idAndValue(item: string): { id: string; value: string } | undefi
   return /^[\w.-]+$/.test(id) ? { id, value: item.slice(at + 1) } : undefined;
 }
 
-function missingValue(reader: Reader, name: InputName, id: string, what: string): void {
+function missingValue(reader: Reader, name: InputName, what: string): void {
   reader.problem(
     name,
-    `${show(id)} ${what}`,
+    what,
     'Is the secret defined for this repository (and environment)? An undefined one reads as empty text.',
   );
 }

@@ -105,7 +105,16 @@ export async function install(
       ? ['uv', ['pip', 'install', '--python', python, '--no-progress', ...files]]
       : [
           python,
-          ['-m', 'pip', 'install', '--no-input', '--progress-bar', 'off', ...noVersionCheck, ...files],
+          [
+            '-m',
+            'pip',
+            'install',
+            '--no-input',
+            '--progress-bar',
+            'off',
+            ...noVersionCheck,
+            ...files,
+          ],
         ];
   const { code, stdout, stderr } = await tools.run(command, args, {
     ...following(tools),

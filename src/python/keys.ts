@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { join } from 'node:path';
 import type { Interpreter } from './interpreter.ts';
 
 export interface PythonKeys {
@@ -34,10 +33,10 @@ export function pythonKeys(options: {
   const family = `${prefix}-${installer}-${platform}`;
   return {
     environment: `${prefix}-env-${platform}-py${version}-${identity}`,
-    environmentFolder: join('python', `env-${identity.slice(0, 12)}`),
+    environmentFolder: `env-${identity.slice(0, 12)}`,
     downloads: `${family}-py${minor}-${requirementsDigest}`,
     downloadsFallback: [`${family}-py${minor}-`, `${family}-py`],
-    downloadsFolder: join('python', installer),
+    downloadsFolder: installer,
   };
 }
 

@@ -36,7 +36,8 @@ export function readRequirements(wanted: readonly string[], workspace: string): 
     if (files.has(name)) return;
     if (!existsSync(path)) {
       throw new ActionError(`pip-requirements: the file "${name}" is not there.`, {
-        hint: namedBy === undefined ? undefined : `"${namedBy}" names it; paths are relative to it.`,
+        hint:
+          namedBy === undefined ? undefined : `"${namedBy}" names it; paths are relative to it.`,
       });
     }
     const text = readFileSync(path, 'utf8');
@@ -59,7 +60,9 @@ export function readRequirements(wanted: readonly string[], workspace: string): 
     hash.update(`${name.length}:${name}${Buffer.byteLength(text)}:${text}`);
   }
   // The same files in another role (a project's dependencies with other extras) install other things.
-  hash.update(JSON.stringify(items.map((item) => ({ ...item, path: relative(workspace, item.path) }))));
+  hash.update(
+    JSON.stringify(items.map((item) => ({ ...item, path: relative(workspace, item.path) }))),
+  );
   return { items, files: names, digest: hash.digest('hex'), local };
 }
 

@@ -36,10 +36,18 @@ export async function openDockerHome(
       notice: (message) => log.notice(message),
     });
   await write(login === undefined ? [] : [login]);
+  const { DOCKER_AUTH_CONFIG: _merged, ...others } = env;
   return {
     folder,
-    env: { ...env, DOCKER_CONFIG: folder, BUILDX_CONFIG: join(folder, 'buildx') },
-    registry: connectRegistry({ configFolder: folder, env, run: job.run, signal: job.signal }),
+    // Docker prefers this variable to the configuration, which has its logins already.
+    env: { ...others, DOCKER_CONFIG: folder, BUILDX_CONFIG: join(folder, 'buildx') },
+    registry: connectRegistry({
+      configFolder: folder,
+      env,
+      run: job.run,
+      signal: job.signal,
+      clock: job.clock,
+    }),
     relogin: (fresh) => write([fresh]),
   };
 }

@@ -1,10 +1,10 @@
 import { join } from 'node:path';
 import { ActionError } from '../errors.ts';
 import { planBuild } from '../image/build-plan.ts';
-import { chooseBuilder, emulatedPlatforms } from '../image/builder-choice.ts';
+import { chooseBuilder, emulatedPlatforms, type BuilderChoice } from '../image/builder-choice.ts';
 import { mayWriteCache, planCache } from '../image/cache-plan.ts';
 import { planSecrets } from '../image/secrets.ts';
-import type { Builder, CachePlan } from '../image/plan.ts';
+import type { Builder, CachePlan, DockerFacts } from '../image/plan.ts';
 import { defaultTags } from '../image/tags.ts';
 import type { Job } from '../job.ts';
 import { connectCache, type Cache } from '../systems/cache.ts';
@@ -35,14 +35,18 @@ export async function makeImage(
   job: Job,
   there: Destination | undefined,
   home: DockerHome,
+  builder: ChosenBuilder,
   part: Part,
   told: Told,
 ): Promise<string | undefined> {
-  const decision = await part('content', () => decide(job, there, home));
+  const { facts, choice } = builder;
+  const decision = await part('content', () =>
+    decide(job, there, home, { driver: choice.driver, facts }),
+  );
   told.why = decision.why;
   if (there !== undefined) refuseFixedTags(job, there, decision);
   const tags = there === undefined ? [] : ownTags(job, there, decision);
-  told.tags = tags.filter((tag) => tag !== decision.tag);
+  told.tags = tags;
 
   if (decision.kind === 'unchanged' && there !== undefined) {
     job.log.info(`${decision.why} Nothing is built.`);
@@ -54,13 +58,15 @@ export async function makeImage(
     return decision.manifest.digest;
   }
   job.log.info(decision.why);
-  return buildImage(job, there, home, part, told, tags);
+  const contentTags = await contentTagFor(there, decision.contentTag);
+  return buildImage(job, there, home, builder, part, told, [...tags, ...contentTags]);
 }
 
 async function buildImage(
   job: Job,
   there: Destination | undefined,
   home: DockerHome,
+  chosen: ChosenBuilder,
   part: Part,
   told: Told,
   tags: readonly string[],
@@ -68,9 +74,8 @@ async function buildImage(
   const { inputs, context, env, log, run, signal, clock, store } = job;
   const gha = probeGha(env, { signal });
   const cache = connectCache({ env, log, gha });
-  const { builder, env: builderEnv, platform } = await part('builder', () =>
-    openBuilder(job, home),
-  );
+  const { builder, env: builderEnv } = await part('builder', () => openBuilder(job, home, chosen));
+  const { platform } = chosen.facts;
   const repository = there?.repository.uri ?? inputs.image.repository;
   const caching = planCaches(job, there, builder, platform, repository, await gha);
   told.cacheBackends = caching.backends;
@@ -155,15 +160,23 @@ async function buildImage(
   return outcome.digest;
 }
 
-async function openBuilder(
-  job: Job,
-  home: DockerHome,
-): Promise<{ builder: Builder; env: Readonly<Record<string, string>>; platform: string }> {
+/** The Docker that is there, and which builder it makes of the inputs. */
+export interface ChosenBuilder {
+  readonly facts: DockerFacts;
+  readonly choice: BuilderChoice;
+}
+
+/** @throws ActionError when what is asked for needs something that isn't there. */
+export async function choose(job: Job): Promise<ChosenBuilder> {
+  const { run, env, signal, inputs } = job;
+  const facts = await inspectDocker(run, env, signal);
+  return { facts, choice: chooseBuilder(facts, inputs, emulatedPlatforms(await emulators())) };
+}
+
+function openBuilder(job: Job, home: DockerHome, { facts, choice }: ChosenBuilder) {
   const { inputs, context, env, run, log, signal, clock, store } = job;
-  const facts = await inspectDocker(run, home.env, signal);
-  const choice = chooseBuilder(facts, inputs, emulatedPlatforms(await emulators()));
   log.info(choice.why);
-  const prepared = await prepareBuilder(
+  return prepareBuilder(
     {
       inputs,
       facts,
@@ -177,7 +190,6 @@ async function openBuilder(
     { run, log, clock, signal },
     (record) => store.set('builder', record),
   );
-  return { ...prepared, platform: facts.platform };
 }
 
 function planCaches(
@@ -236,19 +248,26 @@ function refuseFixedTags(job: Job, there: Destination, decision: Decision): void
 
 function ownTags(job: Job, there: Destination, decision: Decision): readonly string[] {
   const digest = decision.kind === 'unchanged' ? decision.manifest.digest : undefined;
-  const free = job.inputs.image.tags.filter((tag) => {
+  return job.inputs.image.tags.filter((tag) => {
     const at = fixedAt(there, tag);
-    if (at === undefined) return true;
-    if (at !== digest) {
-      job.log.notice(
-        `The tag ${tag} exists at ${at} and can't be moved (${there.repository.mutability}); this run's image goes without it.`,
-      );
-    }
+    if (at === undefined || at === digest) return true;
+    job.log.notice(
+      `The tag ${tag} exists at ${at} and can't be moved (${there.repository.mutability}); this run's image goes without it.`,
+    );
     return false;
   });
-  return decision.tag === undefined || decision.kind === 'unchanged'
-    ? free
-    : [...free, decision.tag];
+}
+
+/** The content's tag goes with the image, unless it is at another image and can't be moved. */
+async function contentTagFor(
+  there: Destination | undefined,
+  tag: string | undefined,
+): Promise<readonly string[]> {
+  if (there === undefined || tag === undefined) return [];
+  const { ecr, repository } = there;
+  const taken =
+    tagIsFixed(repository, tag) && (await ecr.tagDigests(repository.name, [tag])).has(tag);
+  return taken ? [] : [tag];
 }
 
 function fixedAt({ existing, repository }: Destination, tag: string): string | undefined {

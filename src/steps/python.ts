@@ -1,6 +1,5 @@
-import { mkdirSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
-import { asError } from '../errors.ts';
+import { mkdir, readdir, rm } from 'node:fs/promises';
+import { delimiter, join, resolve } from 'node:path';
 import type { PythonInputs } from '../inputs/inputs.ts';
 import { findInterpreter } from '../python/interpreter.ts';
 import {
@@ -10,7 +9,7 @@ import {
   makeEnvironment,
   works,
 } from '../python/install.ts';
-import { pythonKeys, type PythonKeys } from '../python/keys.ts';
+import { pythonKeys } from '../python/keys.ts';
 import { readRequirements } from '../python/requirement-files.ts';
 import { settle } from '../settle.ts';
 import type { Cache } from '../systems/cache.ts';
@@ -72,8 +71,8 @@ export async function preparePython(options: PythonOptions): Promise<PythonEnvir
 }
 
 async function prepare(options: PythonOptions): Promise<PythonEnvironment> {
-  const { python, workspace, temp, cache, run, log, runner, signal } = options;
-  const base = join(temp, 'ship-to-ecr');
+  const { python, workspace, temp, cache, run, log, signal } = options;
+  const base = join(temp, 'ship-to-ecr-python');
   const tools = { run, log, env: options.env, signal };
   const requirements = readRequirements(python.requirements, workspace);
   const [interpreter, installer] = await settle([
@@ -87,48 +86,134 @@ async function prepare(options: PythonOptions): Promise<PythonEnvironment> {
     requirementsDigest: requirements.digest,
     installer,
   });
-  const folder = interpreter.active ?? join(base, keys.environmentFolder);
+  // Relative to `base`: an environment of our own. An active one stays where it is.
+  const path = interpreter.active ?? keys.environmentFolder;
+  const folder = resolve(base, path);
   const downloads = join(base, keys.downloadsFolder);
+  await mkdir(downloads, { recursive: true });
   log.info(`Python ${interpreter.version} (${interpreter.executable})`);
   log.info(`Requirements: ${requirements.files.join(', ')}`);
-  mkdirSync(downloads, { recursive: true });
 
-  const env = enter(folder, interpreter.active, options);
-  const keepsWhole = requirements.local.length === 0;
-  if (!keepsWhole) {
+  const whole = requirements.local.length === 0;
+  if (!whole) {
     log.info(
-      `The environment is installed each time, since it holds code of the workspace: ${requirements.local.join(', ')}`,
+      `Installed anew each time, because it holds code of the workspace: ${requirements.local.join(', ')}`,
     );
-  } else if (await restoreWhole(folder, keys, options)) {
-    return { hit: 'exact', env: { ...env, ...downloadCache(downloads) }, record: undefined };
+  }
+  const ours = interpreter.active === undefined;
+  if (whole && (await restoreWhole({ base, path, key: keys.environment, ours }, options))) {
+    return {
+      hit: 'exact',
+      env: enter(folder, downloads, ours, options),
+      record: undefined,
+    };
   }
 
-  // Both at once: making the environment takes seconds, and needs nothing of the cache.
+  // Both at once: making an environment takes seconds, and needs nothing of the cache.
   const [restored] = await settle([
     cache.restore([keys.downloadsFolder], keys.downloads, keys.downloadsFallback, { base, signal }),
-    interpreter.active === undefined
-      ? makeEnvironment(interpreter.executable, folder, tools)
-      : undefined,
+    ours ? makeEnvironment(interpreter.executable, folder, tools) : undefined,
   ]);
   log.info(
     restored === undefined
-      ? `No download cache was found for ${installer}`
-      : `The download cache of ${installer} was restored: ${restored.key}`,
+      ? `No download cache of ${installer} was found`
+      : `The download cache of ${installer} was restored (${restored.key})`,
   );
-  const cached = { ...options.env, ...downloadCache(downloads) };
   if (python.install) {
     await install(
       { installer, environment: folder, items: requirements.items, temp: base, workspace },
-      { ...tools, env: cached },
+      { ...tools, env: { ...options.env, ...downloadCache(downloads) } },
     );
   }
   const entries = [
-    ...(python.install && keepsWhole ? [{ path: relativeTo(base, folder), key: keys.environment }] : []),
-    ...(restored?.key === keys.downloads ? [] : [{ path: keys.downloadsFolder, key: keys.downloads }]),
-  ];
+    { path, key: keys.environment, isNew: python.install && whole },
+    {
+      path: keys.downloadsFolder,
+      key: keys.downloads,
+      isNew: restored?.key !== keys.downloads,
+    },
+  ].flatMap(({ path, key, isNew }) => (isNew ? [{ path, key }] : []));
   return {
     hit: restored === undefined ? 'none' : 'partial',
-    env: { ...env, ...downloadCache(downloads) },
+    env: enter(folder, downloads, ours, options),
     record: options.fork || entries.length === 0 ? undefined : { version: 1, base, entries },
   };
+}
+
+/** Level 1. What comes back but does not run here is thrown away. */
+async function restoreWhole(
+  entry: { base: string; path: string; key: string; ours: boolean },
+  options: PythonOptions,
+): Promise<boolean> {
+  const { cache, log, signal } = options;
+  const { base, path, key } = entry;
+  const restored = await cache.restore([path], key, [], { base, signal });
+  if (restored === undefined) return false;
+  // The service may answer a key with one that only begins like it.
+  if (restored.key === key && (await works(resolve(base, path), options))) {
+    log.info(`The whole environment was restored (${megabytes(restored.bytes)})`);
+    return true;
+  }
+  log.notice(`The Python environment from the cache does not run here: it is made anew.`);
+  if (entry.ours) await rm(resolve(base, path), { recursive: true, force: true });
+  return false;
+}
+
+/** Makes the environment the one that later steps of the job work in too. */
+function enter(
+  folder: string,
+  downloads: string,
+  ours: boolean,
+  { runner, env }: PythonOptions,
+): NodeJS.ProcessEnv {
+  const programs = join(folder, 'bin');
+  if (ours) {
+    runner.addPath(programs);
+    runner.exportVariable('VIRTUAL_ENV', folder);
+  }
+  const path = env['PATH'] ?? '';
+  return {
+    ...downloadCache(downloads),
+    VIRTUAL_ENV: folder,
+    PATH: path === '' ? programs : `${programs}${delimiter}${path}`,
+  };
+}
+
+/**
+ * Keeps what is new, in post. Both levels at once; nothing here fails the job.
+ *
+ * @param record what preparePython returned, from the state.
+ */
+export async function savePython(
+  record: PythonRecord,
+  { cache, log }: { cache: Cache; log: Log },
+): Promise<void> {
+  await Promise.all(
+    record.entries.map(async ({ path, key }) => {
+      if (!(await holdsSomething(resolve(record.base, path)))) {
+        log.info(`Nothing to keep for "${key}"`);
+        return;
+      }
+      const outcome = await cache.save([path], key, { base: record.base });
+      // A failure has been told by the cache itself.
+      if (outcome !== 'failed') log.info(`Cache "${key}": ${outcome}`);
+    }),
+  );
+}
+
+/** What installers put into an empty cache too. */
+const furniture = new Set(['CACHEDIR.TAG', '.gitignore', '.lock']);
+
+async function holdsSomething(folder: string): Promise<boolean> {
+  try {
+    const inside = await readdir(folder, { recursive: true, withFileTypes: true });
+    return inside.some((entry) => !entry.isDirectory() && !furniture.has(entry.name));
+  } catch {
+    // Removed by a later step of the job: then it is not to be kept.
+    return false;
+  }
+}
+
+function megabytes(bytes: number): string {
+  return `${(bytes / 1e6).toFixed(1)} MB`;
 }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { readdir, rm, stat } from 'node:fs/promises';
-import { isAbsolute, join } from 'node:path';
+import { isAbsolute, join, relative, sep } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { asError } from '../errors.ts';
@@ -10,8 +10,8 @@ import type { Log } from './runner.ts';
 
 export interface CacheOptions {
   /**
-   * Folder that relative paths are under. Then neither key nor archive depend on where it is, as
-   * folders under RUNNER_TEMP differ between runners. Default: the workspace.
+   * Folder that the paths are under. Then neither key nor archive depend on where it is, as folders
+   * under RUNNER_TEMP differ between runners. Default: the workspace.
    */
   readonly base?: string | undefined;
   /** For the whole transfer, ms. Default: 3 minutes to restore, 5 to save. */
@@ -122,10 +122,11 @@ export function connectCache(config: {
       }
     };
     try {
+      const paths = request.paths.map((path) => under(path, base));
       await run(process.execPath, [childEntry()], {
         cwd: base,
         env: { ...env, ...(base === undefined ? {} : { GITHUB_WORKSPACE: base }) },
-        stdin: JSON.stringify({ ...request, mark } satisfies CacheRequest),
+        stdin: JSON.stringify({ ...request, paths, mark } satisfies CacheRequest),
         signal: AbortSignal.any(signals),
         onStdout: read,
         onStderr: (line) => log.debug(`cache: ${withoutSecrets(line)}`),
@@ -201,6 +202,13 @@ function withoutSecrets(line: string): string {
   return line
     .replaceAll(/\bsig=[^&\s"']+/g, 'sig=***')
     .replace(/^::add-mask::.*/, '::add-mask::***');
+}
+
+/** Relative to the base where it is under it: the service tells entries by their paths as given. */
+function under(path: string, base: string | undefined): string {
+  if (base === undefined || !isAbsolute(path)) return path;
+  const short = relative(base, path);
+  return short === '' || short === '..' || short.startsWith(`..${sep}`) ? path : short;
 }
 
 function absolute(path: string, base: string | undefined): string {

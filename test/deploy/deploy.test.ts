@@ -260,7 +260,7 @@ describe('faults on the way', () => {
     await world.standIn.create('app', { image: world.uri(await world.push()) });
     const busy = { status: 429, code: 'TooManyRequestsException', message: 'Rate exceeded' };
     for (const action of ['UpdateFunctionCode', 'PublishVersion', 'UpdateAlias', 'GetFunction']) {
-      world.aws.faults.next(`lambda:${action}`, { ...busy, times: 2 });
+      world.aws.faults.next(`lambda:${action}`, busy);
     }
     world.aws.faults.next('lambda:InvokeFunction', { ...busy, times: 2 });
     const { rows } = await world.ship(await world.push(), 'app:live', { invoke: '{}' });

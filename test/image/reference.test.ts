@@ -44,16 +44,24 @@ test.each([
   expect(parseReference(text)).toEqual({ tag: undefined, digest: undefined, ...wanted });
 });
 
-test.each(['app', 'team/app', 'alpine:3', 'ghcr.io/', 'ghcr.io/App', 'ghcr.io/app:v 1', 'ghcr.io/app@sha256:1', 'http://a.b/c'])(
-  '%s has no host, or is no reference',
-  (text) => {
-    expect(parseReference(text)).toBeUndefined();
-  },
-);
+test.each([
+  'app',
+  'team/app',
+  'alpine:3',
+  'ghcr.io/',
+  'ghcr.io/App',
+  'ghcr.io/app:v 1',
+  'ghcr.io/app@sha256:1',
+  'http://a.b/c',
+])('%s has no host, or is no reference', (text) => {
+  expect(parseReference(text)).toBeUndefined();
+});
 
 test('names and tags', () => {
   expect(['app', 'a-b.c_d/e', 'x'.repeat(256)].every(isRepositoryName)).toBe(true);
-  expect(['a', '/a', 'a/', 'a//b', 'A', 'a--b', 'x'.repeat(257)].some(isRepositoryName)).toBe(false);
+  expect(['a', '/a', 'a/', 'a//b', 'A', 'a--b', 'x'.repeat(257)].some(isRepositoryName)).toBe(
+    false,
+  );
   expect(['v1', '_x', 'A.b-c', 'x'.repeat(128)].every(isTag)).toBe(true);
   expect(['', '.a', '-a', 'a b', 'a:b', 'x'.repeat(129)].some(isTag)).toBe(false);
   expect(['eu-west-1', 'us-gov-east-1', 'us-isob-east-1'].every(isRegion)).toBe(true);

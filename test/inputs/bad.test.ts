@@ -41,7 +41,7 @@ const cases: readonly [string, string, RegExp, Given?][] = [
   ['build-args', '=x', /`=x` is no KEY=value/],
   ['build-contexts', 'base', /`base` is no name=path/],
   ['build-contexts', 'base=nowhere', /the folder `nowhere` of `base` is not there/],
-  ['secrets', 'token=', /`token` has an empty value\n.*defined for this repository/],
+  ['secrets', 'token=', /item 1 of 1 has an empty value\n.*defined for this repository/],
   ['secret-envs', 'token=NOT_SET', /names the variable NOT_SET, which is not set/],
   ['secret-envs', 'token=not a name', /`token` is no id=VARIABLE/],
   ['secret-files', 'token', /`token` is no id=path/],
@@ -107,8 +107,16 @@ const cases: readonly [string, string, RegExp, Given?][] = [
   ['lambda-functions', 'api:3', /names the version `3`/],
   ['lambda-functions', 'api:$LATEST', /names the version `\$LATEST`/],
   ['lambda-functions', 'x'.repeat(65), /is no function/],
-  ['lambda-functions', 'arn:aws:lambda:us-east-1:123456789012:function:api', /lies in us-east-1, the image in eu-west-1/],
-  ['lambda-functions', 'api canary=10%,5m', /has a canary but no alias.*\n.*api:live canary=10%,5m/],
+  [
+    'lambda-functions',
+    'arn:aws:lambda:us-east-1:123456789012:function:api',
+    /lies in us-east-1, the image in eu-west-1/,
+  ],
+  [
+    'lambda-functions',
+    'api canary=10%,5m',
+    /has a canary but no alias.*\n.*api:live canary=10%,5m/,
+  ],
   ['lambda-functions', 'api:live canary=100%,5m', /is no canary/],
   ['lambda-functions', 'api:live canary=10%', /is no canary/],
   ['lambda-functions', 'api:live\napi:live', /`api:live` is there twice/],
@@ -124,10 +132,19 @@ const cases: readonly [string, string, RegExp, Given?][] = [
 
 test.each(cases)('%s: %j is refused', (name, value, wanted, given = {}) => {
   const found = problemsOf({ [name]: value }, given);
-  expect(found.filter((problem) => wanted.test(problem)), found.join('\n')).toHaveLength(1);
+  expect(
+    found.filter((problem) => wanted.test(problem)),
+    found.join('\n'),
+  ).toHaveLength(1);
   // Other inputs may miss something as its consequence; an unrelated one never complains.
-  const related = [name, ...found.filter((problem) => wanted.test(problem)).map((text) => text.split(':')[0])];
-  const consequences: Record<string, readonly string[]> = { cacert: ['endpoint'], platforms: ['platforms'] };
+  const related = [
+    name,
+    ...found.filter((problem) => wanted.test(problem)).map((text) => text.split(':')[0]),
+  ];
+  const consequences: Record<string, readonly string[]> = {
+    cacert: ['endpoint'],
+    platforms: ['platforms'],
+  };
   const strangers = found.filter((problem) => {
     const who = problem.split(':')[0] ?? '';
     return !related.includes(who) && !(consequences[name] ?? []).includes(who);
@@ -161,7 +178,9 @@ test('all problems are reported together', () => {
 });
 
 test('an empty workspace is told from a wrong path', () => {
-  expect(problemsOf({}, { files: {} }).join()).toMatch(/workspace is empty: put `- uses: actions\/checkout/);
+  expect(problemsOf({}, { files: {} }).join()).toMatch(
+    /workspace is empty: put `- uses: actions\/checkout/,
+  );
 });
 
 test('a Dockerfile named from inside its context is found out', () => {

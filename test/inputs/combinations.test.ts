@@ -9,10 +9,19 @@ const refused: readonly [Record<string, string>, RegExp, Given?][] = [
   [{ ...exists, driver: 'docker' }, /^cache: s3 and azblob are unknown to the docker driver/],
   [{ driver: 'docker', 'cache-to': 'type=s3,bucket=b' }, /^cache: s3 and azblob are unknown/],
   [{ driver: 'docker', 'driver-opts': 'a=b' }, /^driver-opts: can't be given to driver: docker/],
-  [{ driver: 'docker', 'buildkitd-config-inline': 'a' }, /^buildkitd-config-inline: can't be given/],
-  [{ driver: 'docker', endpoint: 'tcp://b:1' }, /^endpoint: is a BuildKit service, but driver: docker/],
+  [
+    { driver: 'docker', 'buildkitd-config-inline': 'a' },
+    /^buildkitd-config-inline: can't be given/,
+  ],
+  [
+    { driver: 'docker', endpoint: 'tcp://b:1' },
+    /^endpoint: is a BuildKit service, but driver: docker/,
+  ],
   [{ driver: 'remote' }, /^endpoint: is missing: driver: remote/],
-  [{ driver: 'remote', endpoint: 'tcp://b:1', 'buildkitd-flags': '-x' }, /^buildkitd-flags: configures a BuildKit of our own/],
+  [
+    { driver: 'remote', endpoint: 'tcp://b:1', 'buildkitd-flags': '-x' },
+    /^buildkitd-flags: configures a BuildKit of our own/,
+  ],
   [{ builder: 'mine', driver: 'docker' }, /^builder: names a builder that exists, but driver/],
   [{ builder: 'mine', endpoint: 'tcp://b:1' }, /^endpoint: is for a new builder/],
   [{ builder: 'mine', 'driver-opts': 'a=b' }, /^driver-opts: is for a new builder/],
@@ -26,7 +35,10 @@ const refused: readonly [Record<string, string>, RegExp, Given?][] = [
   [{ call: 'outline', outputs: 'out' }, /^outputs: has nothing to write/],
   [{ provenance: 'true', attests: 'type=provenance' }, /^provenance: is given here and by attests/],
   [{ sbom: 'false', attests: 'type=sbom' }, /^sbom: is given here and by attests/],
-  [{ 'lambda-functions': 'api:live', 'lambda-publish': 'false' }, /^lambda-functions: `api:live` has an alias, but lambda-publish/],
+  [
+    { 'lambda-functions': 'api:live', 'lambda-publish': 'false' },
+    /^lambda-functions: `api:live` has an alias, but lambda-publish/,
+  ],
   [{ tags: 'v1', 'moving-tags': 'v1,latest' }, /^tags: `v1` is in moving-tags too/],
   [
     { 'aws-region': 'us-east-1', repository: '123456789012.dkr.ecr.eu-west-1.amazonaws.com/app' },

@@ -57,7 +57,8 @@ test('what one runner saves another restores, elsewhere; by exact key, then by r
 
   // A branch reads the default branch's entries and writes its own; a read-only run writes none.
   const branch = await runner({ ref: 'refs/heads/feature' });
-  expect(await branch.cache.restore(['stuff'], 'k-1', [], branch.options)).toMatchObject({
+  const whole = join(branch.base, 'stuff');
+  expect(await branch.cache.restore([whole], 'k-1', [], branch.options)).toMatchObject({
     key: 'k-1',
   });
   const fork = await runner({ ref: 'refs/pull/7/merge', write: false });

@@ -28,6 +28,8 @@ export interface ActionRequest {
   /** The same, when a line of the log fits. */
   readonly cancelAt?: RegExp;
   readonly onLine?: (line: string) => void;
+  /** RUNNER_TEMP at a path of its own, emptied before the job, as on GitHub's runners; default: a new one. */
+  readonly temp?: string;
   /** Another action than this project's: its entries and action.yml. */
   readonly action?: { readonly main: string; readonly post?: string; readonly file: string };
 }
@@ -88,7 +90,8 @@ export async function runAction(request: ActionRequest): Promise<ActionRun> {
   const tracking = `github_${randomUUID()}`;
   const masks = new Set([...(request.secrets ?? []), request.githubToken ?? ''].filter(Boolean));
   try {
-    const temp = join(folder, '_temp');
+    const temp = request.temp ?? join(folder, '_temp');
+    await rm(temp, { recursive: true, force: true });
     const home = join(folder, 'home');
     const { event, variables } = runVariables(request.run ?? {}, {
       workspace: request.workspace,

@@ -60,7 +60,7 @@ test('any schedule of up to six runs keeps every promise', { timeout: 120_000 },
         states += 1;
       }
     }),
-    { numRuns: 600 },
+    { numRuns: 3_000 },
   );
   console.log(`${states} states of random schedules, ${rests} at rest`, windows);
   expect(states).toBeGreaterThan(50_000);

@@ -104,6 +104,15 @@ export function createLambda(host: AwsHost, invoker?: Invoker): LambdaStandIn {
 
   function find(name: string): StoredFunction {
     const bare = /(?:^|:)function:([^:]+)/.exec(name)?.[1] ?? name;
+    const account = /(?:^|:)(\d{12}):function:/.exec(name)?.[1] ?? host.account;
+    if (account !== host.account) {
+      const arn = `arn:aws:lambda:${host.region}:${account}:function:${bare}`;
+      throw new Refusal(
+        403,
+        'AccessDeniedException',
+        `User: arn:aws:iam::${host.account}:user/sandbox is not authorized to perform: lambda:GetFunction on resource: ${arn} because no resource-based policy allows the lambda:GetFunction action`,
+      );
+    }
     const fn = functions.get(bare);
     if (fn === undefined || (name.startsWith('arn:') && !name.startsWith(fn.arn))) {
       throw new Refusal(
