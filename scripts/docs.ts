@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import process from 'node:process';
 import { pathToFileURL } from 'node:url';
-import { isMap, isPair, isScalar, parseDocument, type Scalar, type YAMLMap } from 'yaml';
+import { isMap, isPair, isScalar, parseDocument, type YAMLMap } from 'yaml';
 
 interface Entry {
   readonly name: string;
@@ -33,7 +33,7 @@ export function readGroups(action: string, section: 'inputs' | 'outputs'): reado
     }
     const name = String(pair.key.value);
     // The comment above the first key belongs to the mapping.
-    const comment = index === 0 ? map.commentBefore : (pair.key as Scalar).commentBefore;
+    const comment = index === 0 ? map.commentBefore : pair.key.commentBefore;
     const title = comment?.trim();
     if (title) groups.push({ title, entries: [] });
     const description = text(pair.value, 'description');
@@ -79,7 +79,7 @@ export function withTables(readme: string, action: string): string {
 
 function text(map: YAMLMap, key: string): string | undefined {
   const value = map.get(key);
-  return value === undefined || value === null ? undefined : String(value).trim();
+  return typeof value === 'string' ? value.trim() : undefined;
 }
 
 /** Lines (a folded text's paragraphs) stand under each other in one cell; a bar would end it. */

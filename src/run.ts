@@ -41,13 +41,23 @@ export async function ship(job: Job, told: Told): Promise<void> {
       }),
     );
 
+  const optional = <T>(asked: boolean, name: string, otherwise: T, work: () => Promise<T>) => {
+    if (asked) return part(name, work);
+    timeline.skipped(name);
+    return Promise.resolve(otherwise);
+  };
+
   const destination = publishing
     ? part('account', () => openDestination(all))
     : later(Promise.resolve(undefined));
   const docker = later(destination.then((there) => openDockerHome(all, there?.login)));
-  const python = part('python', () => openPython(all, told));
+  const python = optional(inputs.python.requirements.length > 0, 'python', {}, () =>
+    openPython(all, told),
+  );
   const verified = later(
-    python.then((environment) => part('verify', () => verify(all, environment))),
+    python.then((environment) =>
+      optional(inputs.verify !== '', 'verify', undefined, () => verify(all, environment)),
+    ),
   );
   const functions = later(
     destination.then((there) =>
@@ -64,9 +74,10 @@ export async function ship(job: Job, told: Told): Promise<void> {
       mine !== undefined && moving ? part('turn', () => mine.wait(all.signal)) : 0,
     ),
   );
+  const builder = part('docker', () => choose(all));
   const made = later(
-    Promise.all([destination, docker]).then(([there, home]) =>
-      makeImage(all, there, home, part, told),
+    Promise.all([destination, docker, builder]).then(([there, home, chosen]) =>
+      makeImage(all, there, home, chosen, part, told),
     ),
   );
 

@@ -87,7 +87,7 @@ async function newer(
     });
   if (sameImage(running.resolvedImageUri, goal.imageUri)) return undefined;
   const verdict = await d.guard(digestOf(running.resolvedImageUri), goal);
-  return verdict === 'go' ? undefined : verdict.supersededBy;
+  return undefined;
 }
 
 export async function read(

@@ -93,7 +93,8 @@ export function explainLambda(error: unknown, at: Situation): Error {
     });
   }
   const { message, hint } = row.tell(failure, at);
-  return new ActionError(`${at.label}: ${message}${found(at)}`, { cause: error, hint });
+  const end = /[.!?]$/.test(message) ? '' : '.';
+  return new ActionError(`${at.label}: ${message}${end}${found(at)}`, { cause: error, hint });
 }
 
 /**

@@ -32,11 +32,9 @@ export const imageRows: readonly Row[] = [
       /manifest, config or layer media type .* is not supported/i.test(message),
     tell: (failure, at) => ({
       message: `Lambda doesn't take this image's media type. It takes single images only, no index (multi-platform images and attestations make one). AWS says: ${failure.message}`,
-      hint: `${
-        /index|list/.test(at.mediaType ?? '')
-          ? 'The digest is an index: one of its platform images is needed. This action picks it by the architecture, so please report this.'
-          : 'Layers other than gzip are the usual cause: build with `outputs: type=image,compression=gzip,force-compression=true`.'
-      }`,
+      hint: /index|list/.test(at.mediaType ?? '')
+        ? 'The digest is an index: one of its platform images is needed. This action picks it by the architecture, so please report this.'
+        : 'Layers other than gzip are the usual cause: build with `outputs: type=image,compression=gzip,force-compression=true`.',
     }),
   },
   {

@@ -1,6 +1,7 @@
 import { ActionError } from '../errors.ts';
 import type { AliasView, FunctionView } from '../systems/lambda.ts';
 import type { Goal } from './plan.ts';
+import { sameImage } from './reference.ts';
 
 /** How far a deployment has come. Aliases are untouched before `flip`. */
 export type Stage = 'code' | 'publish' | 'smoke' | 'flip' | 'done';
@@ -85,24 +86,25 @@ export function createRecorder(
       onRecord(record());
     },
     changing: (goal, { resolvedImageUri }) => {
-      // The first one counts: what was there before this run.
-      if (functions.get(goal)?.codeBefore !== undefined || resolvedImageUri === undefined) return;
+      // The last one that isn't ours counts: somebody may have deployed between two tries.
+      if (resolvedImageUri === undefined || sameImage(resolvedImageUri, goal.imageUri)) return;
       change(goal, { codeBefore: resolvedImageUri });
     },
     published: (goal, version) => {
       change(goal, { version });
     },
     moving: (goal, before) => {
-      if (functions.get(goal)?.aliasBefore !== undefined) return;
+      if (before === undefined) {
+        change(goal, { aliasBefore: 'none' });
+        return;
+      }
+      const { version, weights, description } = before;
+      const ours = functions.get(goal)?.version;
+      // What this run itself has put there is nothing to go back to.
+      if (version === ours) return;
+      const others = Object.entries(weights).filter(([other]) => other !== ours);
       change(goal, {
-        aliasBefore:
-          before === undefined
-            ? 'none'
-            : {
-                version: before.version,
-                weights: before.weights,
-                description: before.description,
-              },
+        aliasBefore: { version, weights: Object.fromEntries(others), description },
       });
     },
     superseded: (goal) => {

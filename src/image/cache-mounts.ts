@@ -1,4 +1,4 @@
-import { attributes, csvField } from './csv.ts';
+import { attributes } from './csv.ts';
 import { globalArguments, StageEnvironment, type BuildSettings } from './content/environment.ts';
 import { readDockerfile, type Dockerfile, type Stage } from './dockerfile/dockerfile.ts';
 import { readPlatform } from './dockerfile/platform.ts';
@@ -101,7 +101,7 @@ export function mountFlag(mount: CacheMount, target: string): string {
     ...(mount.gid === undefined ? [] : [`gid=${mount.gid}`]),
     ...(mount.mode === undefined ? [] : [`mode=${mount.mode}`]),
   ];
-  return `--mount=${fields.map(csvField).join(',')}`;
+  return `--mount=${fields.join(',')}`;
 }
 
 const defaults = { sharing: 'shared', uid: undefined, gid: undefined, mode: undefined } as const;
@@ -212,6 +212,9 @@ function declare(
   else unknown.delete(arg.key);
 }
 
+/** What needs no quotes in a Dockerfile's flags, whose rules for them differ between versions. */
+const usual = /^[\w./@:+=~%-]+$/;
+
 /** One `--mount` value; undefined: not a cache. @throws Undecidable when it can't be kept. */
 function readCacheMount(text: string, expand: (word: string) => string): CacheMount | undefined {
   const fields = new Map([...attributes(text)].map(([key, value]) => [key.toLowerCase(), value]));
@@ -226,9 +229,12 @@ function readCacheMount(text: string, expand: (word: string) => string): CacheMo
   const target = value('target') ?? value('dst') ?? value('destination') ?? '';
   const id = value('id') ?? '';
   const sharing = (value('sharing') ?? 'shared').toLowerCase();
+  const mount = { id: id === '' ? cleanPath(target) : id, target };
+  if (!usual.test(mount.id) || !usual.test(mount.target)) {
+    throw new Undecidable('its id or target has unusual characters');
+  }
   return {
-    id: id === '' ? cleanPath(target) : id,
-    target,
+    ...mount,
     sharing: sharing === 'private' || sharing === 'locked' ? sharing : 'shared',
     uid: value('uid'),
     gid: value('gid'),

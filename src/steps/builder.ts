@@ -52,6 +52,8 @@ export interface BuilderRecord {
 
 /** Waiting for a builder to go costs the job; what is left then is named in the log. ms. */
 const cleanUpTime = 15_000;
+/** A registry that throttles the builder's image: 2 + 4 + 8 s. */
+const bootTries = 4;
 /** For `docker rm` when buildx didn't manage, ms. */
 const lastResortTime = 5_000;
 
@@ -167,7 +169,7 @@ async function existingBuilder(request: BuilderRequest, systems: BuilderSystems)
   };
   const buildx = connectBuildx({ ...systems, env: { ...request.env, ...env } });
   try {
-    const details = await withRetries(() => buildx.boot(name), name, systems);
+    const details = await withRetries(() => buildx.boot(name), name, bootTries, systems);
     const builder = describe(
       name,
       driverOf(details.driver),
@@ -277,7 +279,9 @@ function flagsOf(flags: string, allow: readonly string[], driver: BuilderDriver)
 
 async function boot(buildx: Buildx, spec: BuilderSpec, systems: BuilderSystems) {
   try {
-    return await withRetries(() => buildx.boot(spec.name), spec.name, systems);
+    // buildx waits 20 s for a remote BuildKit by itself, and has no image to pull for it.
+    const tries = spec.driver === 'remote' ? 1 : bootTries;
+    return await withRetries(() => buildx.boot(spec.name), spec.name, tries, systems);
   } catch (error) {
     if (!(error instanceof ActionError)) throw error;
     throw new ActionError(error.message, {
@@ -301,15 +305,20 @@ function bootHint(driver: BuilderDriver, words: string): string | undefined {
   return undefined;
 }
 
-function withRetries<T>(work: () => Promise<T>, name: string, systems: BuilderSystems): Promise<T> {
+function withRetries<T>(
+  work: () => Promise<T>,
+  name: string,
+  tries: number,
+  systems: BuilderSystems,
+): Promise<T> {
   const { log, clock, signal } = systems;
   return retry(work, {
-    tries: 4,
+    tries,
     firstDelay: 2000,
     retryable: (error) => isPassing(explain(error)),
     onRetry: (error, attempt, delay) => {
       log.info(
-        `The builder ${name} did not boot (try ${attempt} of 4), next try in ${Math.round(delay / 1000)} s: ${explain(error)}`,
+        `The builder ${name} did not boot (try ${attempt} of ${tries}), next try in ${Math.round(delay / 1000)} s: ${explain(error)}`,
       );
     },
     clock,

@@ -7,11 +7,10 @@ import { runVerify } from './verify.ts';
 /**
  * The Python environment that `verify` and the job's later steps work in.
  *
- * @returns variables to add to a command's environment; none when `pip-requirements` is empty.
+ * @returns variables to add to a command's environment.
  */
 export async function openPython(job: Job, told: Told): Promise<NodeJS.ProcessEnv> {
   const { inputs, context, env, run, log, runner, signal, store } = job;
-  if (inputs.python.requirements.length === 0) return {};
   const python = await preparePython({
     python: inputs.python,
     workspace: context.workspace,
@@ -32,7 +31,6 @@ export async function openPython(job: Job, told: Told): Promise<NodeJS.ProcessEn
 /** Runs `verify`. @throws ActionError that names the command which failed. */
 export async function verify(job: Job, python: NodeJS.ProcessEnv): Promise<void> {
   const { inputs, context, env, run, log, signal, folder } = job;
-  if (inputs.verify === '') return;
   const result = await runVerify(inputs.verify, {
     cwd: context.workspace,
     env: { ...env, ...python },

@@ -58,7 +58,10 @@ export async function makeImage(
     return decision.manifest.digest;
   }
   job.log.info(decision.why);
-  const contentTags = await contentTagFor(there, decision.contentTag);
+  const contentTags = await contentTagFor(
+    there,
+    decision.kind === 'build' ? decision.contentTag : undefined,
+  );
   return buildImage(job, there, home, builder, part, told, [...tags, ...contentTags]);
 }
 

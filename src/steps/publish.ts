@@ -63,9 +63,11 @@ export interface Turn {
   /** 8 hex digits: which runs supersede each other. */
   readonly lane: string;
   readonly record: TurnRecord;
+  /** Makes this run visible to later ones where that takes a flag. Call it as early as possible. */
+  begin(): Promise<void>;
   /**
    * Waits until no earlier live run of the lane is still to publish (`in-turn`), or order-timeout is
-   * over. Call it early, beside the build: runs with flags become visible to others by it.
+   * over. `publish` does it itself; call it when the image is ready, as looking earlier only costs requests.
    * @returns ms waited.
    */
   wait(signal?: AbortSignal): Promise<number>;
@@ -121,6 +123,7 @@ export function openTurn(options: TurnOptions, outside: TurnSystems): Turn {
   const superseded = (by: Announced | undefined): Superseded | undefined =>
     by && { key: by.key, url: by.lane === lane ? urlOf(by.key.runId) : undefined };
   let waitedMs: number | undefined;
+  let begun = false;
 
   const ahead = ((): Ahead | undefined => {
     if (parts === undefined || order.mode !== 'in-turn') return undefined;
@@ -165,13 +168,20 @@ export function openTurn(options: TurnOptions, outside: TurnSystems): Turn {
       return record;
     },
 
-    async wait(signal) {
-      const first = parts?.registers[0];
-      if (waitedMs !== undefined || first === undefined || ahead === undefined)
-        return waitedMs ?? 0;
-      const began = clock.now();
+    async begin() {
+      if (begun || ahead === undefined) return;
+      begun = true;
       if (order.state !== 'github') note({ flag: true });
       await ahead.begin();
+    },
+
+    async wait(signal) {
+      const first = parts?.registers[0];
+      if (waitedMs !== undefined || first === undefined || ahead === undefined) {
+        return waitedMs ?? 0;
+      }
+      await turn.begin();
+      const began = clock.now();
       const config = { key, lane, inTurn: true, hasTag: first.tag !== undefined };
       await drive(config, start(config), driven(first), signal);
       waitedMs = clock.now() - began;

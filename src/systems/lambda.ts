@@ -222,7 +222,7 @@ async function load(config: LambdaConfig) {
 
 function functionView(
   configuration: FunctionConfiguration,
-  code: FunctionCodeLocation | undefined = undefined,
+  code?: FunctionCodeLocation,
 ): FunctionView {
   return {
     name: configuration.FunctionName ?? '',

@@ -54,20 +54,20 @@ export async function drive(
 ): Promise<Step> {
   const waiting = waitingRoom(driven, signal);
   let cancelledAt: number | undefined;
+  const cancel = () => (cancelledAt ??= driven.clock.now());
+  signal?.addEventListener('abort', cancel, { once: true });
   let at = from;
   while (at.effect.do !== 'ready' && at.effect.do !== 'end') {
     if (signal?.aborted === true) {
-      cancelledAt ??= driven.clock.now();
       const critical = at.state.announced || at.state.rounds > 0;
-      if (!critical || driven.clock.now() - cancelledAt > FINISH_WITHIN) {
-        signal.throwIfAborted();
-      }
+      if (!critical || driven.clock.now() - cancel() > FINISH_WITHIN) signal.throwIfAborted();
     }
     const event = await carryOut(at.effect, config, driven, waiting);
     watch(at.effect, event);
     at = step(config, at.state, event);
     if (event.on === 'register') waiting.announced = event.view.own;
   }
+  signal?.removeEventListener('abort', cancel);
   return at;
 }
 

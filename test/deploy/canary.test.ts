@@ -114,7 +114,9 @@ describe('a canary', () => {
     const error = await world
       .ship(await world.push(), 'app:live canary=50%,1m')
       .catch((error: unknown) => error);
-    expect(explain(error)).toContain("provisioned concurrency, which can't be combined with weights");
+    expect(explain(error)).toContain(
+      "provisioned concurrency, which can't be combined with weights",
+    );
     expect(alias()).toMatchObject({ version: '1' });
   });
 

@@ -5,8 +5,7 @@ import {
 } from '@aws-sdk/client-lambda';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { reasonCodes } from '../../src/deploy/reason-codes.ts';
-import { explain } from '../../src/errors.ts';
-import { openLambdaWorld, type LambdaWorld } from './kit.ts';
+import { failure, openLambdaWorld, type LambdaWorld } from './kit.ts';
 
 let world: LambdaWorld;
 let names = 0;
@@ -23,15 +22,6 @@ async function create() {
   const name = `fn${String.fromCharCode(96 + Math.ceil(names / 26))}${String.fromCharCode(97 + (names % 26))}`;
   const fn = await world.standIn.create(name, { image: world.uri(await world.push()) });
   return { name, fn };
-}
-
-async function failure(work: Promise<unknown>): Promise<string> {
-  return work.then(
-    () => {
-      throw new Error('did not fail');
-    },
-    (error: unknown) => explain(error),
-  );
 }
 
 interface RefusedCase {
@@ -318,31 +308,5 @@ describe('what Lambda tells later', () => {
     expect(text).toContain(says);
     expect(text).toContain(reason);
     expect(text).toContain('LastUpdateStatus Failed (InvalidImage)');
-  });
-});
-
-describe('what a smoke invocation tells', () => {
-  test.each([
-    ['Runtime.InvalidEntrypoint', 'Error: fork/exec /app: exec format error', 'another architecture'],
-    ['Runtime.InvalidEntrypoint', 'Error: fork/exec /app: no such file', 'an absolute path'],
-    ['Runtime.ExitError', 'Error: Runtime exited with error: exit status 1', 'ended before it'],
-    ['Sandbox.Timedout', 'Error: Task timed out after 3.00 seconds', 'within its own timeout'],
-    ['Runtime.ImportModuleError', "Unable to import module 'app'", 'could not be imported'],
-    ['ValueError', 'no such event', 'an event it understands'],
-  ])('%s: %s', async (errorType, errorMessage, says) => {
-    const { name } = await create();
-    world.standIn.invoker = () =>
-      Promise.resolve({
-        functionError: 'Unhandled',
-        payload: JSON.stringify({ errorType, errorMessage }),
-        log: `${'x'.repeat(5000)}END\n`,
-      });
-    const text = await failure(world.ship(await world.push(), name, { invoke: '{}' }));
-    expect(text).toContain(`failed (${errorType})`);
-    expect(text).toContain(errorMessage);
-    expect(text).toContain(says);
-    expect(text).toContain('xEND');
-    expect(/x{4000,4096}/.test(text)).toBe(true);
-    expect(/x{4097}/.test(text)).toBe(false);
   });
 });

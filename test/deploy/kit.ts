@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
+import { explain } from '../../src/errors.ts';
 import type { PlatformImage, PushedImage } from '../../src/image/plan.ts';
 import type { FunctionTarget, LambdaInputs } from '../../src/inputs/inputs.ts';
 import { connectMetrics, type Metrics } from '../../src/systems/cloudwatch.ts';
@@ -152,8 +153,9 @@ export async function openLambdaWorld(): Promise<LambdaWorld> {
     changes: () =>
       aws.requests
         .filter(({ action }) => action.startsWith('lambda:') && !action.startsWith('lambda:Get'))
-        .map(({ action, body }) =>
-          `${action.replace('lambda:', '')}${body.includes('"DryRun":true') ? ' (dry)' : ''}`,
+        .map(
+          ({ action, body }) =>
+            `${action.replace('lambda:', '')}${body.includes('"DryRun":true') ? ' (dry)' : ''}`,
         ),
     [Symbol.asyncDispose]: async () => {
       await aws.close();
@@ -253,4 +255,14 @@ async function putImage(
   });
   if (!answer.ok) throw new Error(`PutImage: ${answer.status} ${await answer.text()}`);
   return `sha256:${createHash('sha256').update(manifest).digest('hex')}`;
+}
+
+/** What a reader of the log sees of work that must fail. */
+export async function failure(work: Promise<unknown>): Promise<string> {
+  return work.then(
+    () => {
+      throw new Error('did not fail');
+    },
+    (error: unknown) => explain(error),
+  );
 }

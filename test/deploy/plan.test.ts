@@ -19,10 +19,7 @@ describe('function references', () => {
   test.each([
     ['app', { name: 'app', region: undefined, account: undefined }],
     ['function:app', { name: 'app', region: undefined, account: undefined }],
-    [
-      '123456789012:function:app',
-      { name: 'app', region: undefined, account: '123456789012' },
-    ],
+    ['123456789012:function:app', { name: 'app', region: undefined, account: '123456789012' }],
     [
       'arn:aws-cn:lambda:cn-north-1:123456789012:function:app',
       { name: 'app', region: 'cn-north-1', account: '123456789012' },
@@ -39,7 +36,10 @@ describe('repository hosts', () => {
   const plain = '123456789012.dkr.ecr.eu-west-1.amazonaws.com/team/app';
   test.each([
     [plain, plain],
-    ['123456789012.dkr.ecr-fips.us-east-1.amazonaws.com/a', '123456789012.dkr.ecr.us-east-1.amazonaws.com/a'],
+    [
+      '123456789012.dkr.ecr-fips.us-east-1.amazonaws.com/a',
+      '123456789012.dkr.ecr.us-east-1.amazonaws.com/a',
+    ],
     ['123456789012.dkr-ecr.eu-west-1.on.aws/team/app', plain],
     [
       '123456789012.dkr-ecr.cn-north-1.on.amazonwebservices.com.cn/a',

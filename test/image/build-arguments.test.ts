@@ -46,35 +46,37 @@ test('full args', () => {
     cacheFrom: ['type=gha,scope=a', 'type=gha,scope=b'],
     cacheTo: ['type=gha,scope=a,mode=max,ignore-error=true'],
   });
-  expect(buildArguments(plan)).toEqual([
-    ...['buildx', 'build', '--builder', 'ship-1', '--progress', 'rawjson', ...metadata],
-    ...['--add-host', 'db:10.0.0.1'],
-    ...['--allow', 'network.host'],
-    ...['--annotation', 'index:a=1'],
-    ...['--build-arg', 'A=1', '--build-arg', 'B=x,y z'],
-    ...['--build-context', 'base=docker-image://alpine:3.22'],
-    ...['--cache-from', 'type=gha,scope=a', '--cache-from', 'type=gha,scope=b'],
-    ...['--cache-to', 'type=gha,scope=a,mode=max,ignore-error=true'],
-    ...['--cgroup-parent', 'ci.slice'],
-    ...['--file', 'app/Dockerfile.prod'],
-    ...['--label', 'l=1'],
-    ...['--network', 'host'],
-    '--no-cache',
-    ...['--no-cache-filter', 'deps'],
-    ...['--output', 'type=image,"name=host.test/team/app:run-7,host.test/team/app:v1",push=true'],
-    ...['--output', 'type=local,dest=out'],
-    ...['--platform', 'linux/amd64,linux/arm64'],
-    '--provenance=mode=max,builder-id=https://x',
-    '--sbom=true',
-    ...['--attest', 'type=sbom,generator=a'],
-    '--pull',
-    ...['--secret', 'id=a,src=/tmp/runner/secret-1', '--secret', 'id=b,env=B'],
-    ...['--shm-size', '128m'],
-    ...['--ssh', 'default'],
-    ...['--target', 'release'],
-    ...['--ulimit', 'nofile=1:2'],
-    'app',
-  ]);
+  expect(buildArguments(plan)).toEqual(
+    [
+      ['buildx', 'build', '--builder', 'ship-1', '--progress', 'rawjson', ...metadata],
+      ['--add-host', 'db:10.0.0.1'],
+      ['--allow', 'network.host'],
+      ['--annotation', 'index:a=1'],
+      ['--build-arg', 'A=1', '--build-arg', 'B=x,y z'],
+      ['--build-context', 'base=docker-image://alpine:3.22'],
+      ['--cache-from', 'type=gha,scope=a', '--cache-from', 'type=gha,scope=b'],
+      ['--cache-to', 'type=gha,scope=a,mode=max,ignore-error=true'],
+      ['--cgroup-parent', 'ci.slice'],
+      ['--file', 'app/Dockerfile.prod'],
+      ['--label', 'l=1'],
+      ['--network', 'host'],
+      '--no-cache',
+      ['--no-cache-filter', 'deps'],
+      ['--output', 'type=image,"name=host.test/team/app:run-7,host.test/team/app:v1",push=true'],
+      ['--output', 'type=local,dest=out'],
+      ['--platform', 'linux/amd64,linux/arm64'],
+      '--provenance=mode=max,builder-id=https://x',
+      '--sbom=true',
+      ['--attest', 'type=sbom,generator=a'],
+      '--pull',
+      ['--secret', 'id=a,src=/tmp/runner/secret-1', '--secret', 'id=b,env=B'],
+      ['--shm-size', '128m'],
+      ['--ssh', 'default'],
+      ['--target', 'release'],
+      ['--ulimit', 'nofile=1:2'],
+      'app',
+    ].flat(),
+  );
 });
 
 test('a call looks at the Dockerfile only: no output, cache or attestation', () => {
@@ -86,11 +88,13 @@ test('a call looks at the Dockerfile only: no output, cache or attestation', () 
     provenance: 'mode=max',
     buildArgs: ['A=1'],
   });
-  expect(buildArguments(plan)).toEqual([
-    ...start,
-    ...metadata,
-    ...['--call', 'check', '--build-arg', 'A=1', '--file', 'app/Dockerfile', '.'],
-  ]);
+  expect(buildArguments(plan)).toEqual(
+    [
+      ...start,
+      ...metadata,
+      ['--call', 'check', '--build-arg', 'A=1', '--file', 'app/Dockerfile', '.'],
+    ].flat(),
+  );
 });
 
 const two = ['h.test/a:1', 'h.test/a:2'];

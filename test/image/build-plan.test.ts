@@ -20,15 +20,17 @@ function plan(values: Record<string, string>, changes: Partial<PlanRequest> = {}
 }
 
 test('from inputs to argv, defaults', () => {
-  expect(buildArguments(plan({}).plan).slice(6)).toEqual([
-    ...['--metadata-file', '/tmp/m.json'],
-    ...['--cache-from', 'type=gha,scope=a'],
-    ...['--cache-to', 'type=gha,scope=a,mode=max,ignore-error=true'],
-    '--output',
-    'type=image,"name=host.test/team/app:run-7,host.test/team/app:content-0a",push=true,store=false',
-    '--provenance=mode=max,builder-id=https://github.com/octo/Shop/actions/runs/7001/attempts/1',
-    '.',
-  ]);
+  expect(buildArguments(plan({}).plan).slice(6)).toEqual(
+    [
+      ['--metadata-file', '/tmp/m.json'],
+      ['--cache-from', 'type=gha,scope=a'],
+      ['--cache-to', 'type=gha,scope=a,mode=max,ignore-error=true'],
+      '--output',
+      'type=image,"name=host.test/team/app:run-7,host.test/team/app:content-0a",push=true,store=false',
+      '--provenance=mode=max,builder-id=https://github.com/octo/Shop/actions/runs/7001/attempts/1',
+      '.',
+    ].flat(),
+  );
 });
 
 test('from inputs to argv, every build input', () => {
@@ -56,22 +58,24 @@ test('from inputs to argv, every build input', () => {
   };
   const { attests: _, ...rest } = values;
   const { plan: found } = plan(rest, { secrets: ['id=a,src=/s'], builder: containerBuilder });
-  expect(buildArguments(found)).toEqual([
-    ...['buildx', 'build', '--builder', 'ship-1', '--progress', 'rawjson'],
-    ...['--metadata-file', '/tmp/m.json', '--add-host', 'a:1.2.3.4', '--allow', 'network.host'],
-    ...['--annotation', 'a=1', '--build-arg', 'A=1,2', '--build-arg', 'B'],
-    ...['--build-context', 'src=conf', '--cache-from', 'type=gha,scope=a'],
-    ...['--cache-to', 'type=gha,scope=a,mode=max,ignore-error=true', '--cgroup-parent', 'c'],
-    ...['--file', 'app/Dockerfile', '--label', 'l=1', '--network', 'host'],
-    ...['--no-cache-filter', 'x', '--no-cache-filter', 'y'],
-    ...[
-      '--output',
-      'type=image,"name=host.test/team/app:run-7,host.test/team/app:content-0a",push=true',
-    ],
-    ...['--output', 'out', '--platform', 'linux/amd64,linux/arm64'],
-    ...['--provenance=false', '--sbom=true', '--pull', '--secret', 'id=a,src=/s'],
-    ...['--shm-size', '1g', '--ssh', 'k=conf/token', '--target', 't', '--ulimit', 'nproc=3', 'app'],
-  ]);
+  expect(buildArguments(found)).toEqual(
+    [
+      ['buildx', 'build', '--builder', 'ship-1', '--progress', 'rawjson'],
+      ['--metadata-file', '/tmp/m.json', '--add-host', 'a:1.2.3.4', '--allow', 'network.host'],
+      ['--annotation', 'a=1', '--build-arg', 'A=1,2', '--build-arg', 'B'],
+      ['--build-context', 'src=conf', '--cache-from', 'type=gha,scope=a'],
+      ['--cache-to', 'type=gha,scope=a,mode=max,ignore-error=true', '--cgroup-parent', 'c'],
+      ['--file', 'app/Dockerfile', '--label', 'l=1', '--network', 'host'],
+      ['--no-cache-filter', 'x', '--no-cache-filter', 'y'],
+      [
+        '--output',
+        'type=image,"name=host.test/team/app:run-7,host.test/team/app:content-0a",push=true',
+      ],
+      ['--output', 'out', '--platform', 'linux/amd64,linux/arm64'],
+      ['--provenance=false', '--sbom=true', '--pull', '--secret', 'id=a,src=/s'],
+      ['--shm-size', '1g', '--ssh', 'k=conf/token', '--target', 't', '--ulimit', 'nproc=3', 'app'],
+    ].flat(),
+  );
 });
 
 test('a run that may not push builds, loads under its names, and drops outputs that push', () => {

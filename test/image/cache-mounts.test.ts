@@ -93,6 +93,7 @@ RUN --mount=type=cache,target=$HOME/.npm a
 RUN --mount=type=cache,target=$PNPM_HOME b
 RUN --mount=type=cache,target=$OTHER c
 RUN --mount=type=cache,target=/from,from=seed d
+RUN --mount=type=cache,target=/odd,id=a{b} e
 RUN --mount=type=cache,target=/fine e
 `);
   expect(ids(found)).toEqual(['/fine']);
@@ -101,6 +102,7 @@ RUN --mount=type=cache,target=/fine e
     'The cache mount `type=cache,target=$PNPM_HOME` is not kept: $PNPM_HOME may come from the base image.',
     'The cache mount `type=cache,target=$OTHER` is not kept: $OTHER may come from the base image.',
     'The cache mount `type=cache,target=/from,from=seed` is not kept: it starts from another stage or image (from=).',
+    'The cache mount `type=cache,target=/odd,id=a{b}` is not kept: its id or target has unusual characters.',
   ]);
 });
 
@@ -157,9 +159,9 @@ test('a Dockerfile that BuildKit will refuse is no failure here', () => {
 
 test('the flag of the same cache elsewhere', () => {
   const [mount] = plan(
-    'FROM a\nRUN --mount=type=cache,"id=a,b",target=/x,sharing=private,uid=1,mode=700 x',
+    'FROM a\nRUN --mount=type=cache,id=a/b,target=/x,sharing=private,uid=1,mode=700 x',
   ).mounts;
   expect(mount && mountFlag(mount, '/m')).toBe(
-    '--mount=type=cache,target=/m,"id=a,b",sharing=private,uid=1,mode=700',
+    '--mount=type=cache,target=/m,id=a/b,sharing=private,uid=1,mode=700',
   );
 });

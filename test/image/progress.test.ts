@@ -1,14 +1,23 @@
 import { describe, expect, it } from 'vitest';
-import { cacheTypeOf, countSteps, kindOf, readProgress, slowestOf } from '../../src/image/progress.ts';
+import {
+  cacheTypeOf,
+  countSteps,
+  kindOf,
+  readProgress,
+  slowestOf,
+} from '../../src/image/progress.ts';
 
-const at = (seconds: number) => new Date(Date.UTC(2026, 0, 1, 0, 0, 0, seconds * 1000)).toISOString();
+const at = (seconds: number) =>
+  new Date(Date.UTC(2026, 0, 1, 0, 0, 0, seconds * 1000)).toISOString();
 const base64 = (text: string) => Buffer.from(text).toString('base64');
 
 /** A status line as buildx writes it. */
 const vertex = (digest: string, name: string, rest: Record<string, unknown> = {}) =>
   JSON.stringify({ vertexes: [{ digest, name, ...rest }] });
 const log = (digest: string, data: Buffer | string) =>
-  JSON.stringify({ logs: [{ vertex: digest, stream: 1, data: Buffer.from(data).toString('base64') }] });
+  JSON.stringify({
+    logs: [{ vertex: digest, stream: 1, data: Buffer.from(data).toString('base64') }],
+  });
 
 function readAll(lines: readonly string[]) {
   const reader = readProgress();
@@ -54,13 +63,20 @@ describe('kindOf', () => {
 describe('readProgress', () => {
   it('shows steps with their output and time, and counts what was cached', () => {
     const { reader, shown } = readAll([
-      vertex('d', '[internal] load build definition from Dockerfile', { started: at(0), completed: at(0.01) }),
+      vertex('d', '[internal] load build definition from Dockerfile', {
+        started: at(0),
+        completed: at(0.01),
+      }),
       vertex('a', '[1/3] FROM docker.io/library/alpine:3'),
       vertex('b', '[2/3] RUN make'),
       vertex('c', '[3/3] COPY . .'),
       vertex('a', '[1/3] FROM docker.io/library/alpine:3', { started: at(1), completed: at(1.01) }),
       vertex('a', '[1/3] FROM docker.io/library/alpine:3', { started: at(1.02), cached: true }),
-      vertex('a', '[1/3] FROM docker.io/library/alpine:3', { started: at(1.02), completed: at(1.03), cached: true }),
+      vertex('a', '[1/3] FROM docker.io/library/alpine:3', {
+        started: at(1.02),
+        completed: at(1.03),
+        cached: true,
+      }),
       vertex('b', '[2/3] RUN make', { started: at(2) }),
       log('b', 'one\ntw'),
       log('b', 'o\n 10%\r 50%\r100%\nend'),
@@ -132,7 +148,11 @@ describe('readProgress', () => {
       range: [{ start: { line: 2 }, end: { line: 2 } }],
     };
     const { reader, shown } = readAll([
-      vertex('a', '[internal] load build context', { started: at(0), completed: at(1), error: 'gone' }),
+      vertex('a', '[internal] load build context', {
+        started: at(0),
+        completed: at(1),
+        error: 'gone',
+      }),
       JSON.stringify({ warnings: [{ vertex: 'x', ...warning }] }),
       JSON.stringify({ warnings: [{ vertex: 'y', ...warning }] }),
     ]);

@@ -24,9 +24,8 @@ test('action.yml and the code know the same inputs with the same defaults', () =
 });
 
 test('defaults are text, as the runner hands them over', () => {
-  for (const [name, { default: preset = '' }] of Object.entries(action.inputs)) {
-    expect(typeof preset, name).toBe('string');
-  }
+  const presets = Object.entries(action.inputs).filter(([, input]) => 'default' in input);
+  expect(presets.filter(([, input]) => typeof input.default !== 'string')).toEqual([]);
 });
 
 test('reading the defaults is reading nothing', () => {
@@ -45,11 +44,13 @@ test('it runs on Node 24, and post always runs', () => {
 });
 
 test('the outputs are those of the product', () => {
-  expect(Object.keys(action.outputs)).toEqual([
-    ...['image', 'repository', 'tags', 'digest', 'platform-digests', 'imageid', 'metadata'],
-    ...['built', 'cache-hit-ratio', 'pip-cache-hit', 'order-result', 'superseded-by'],
-    ...['lambda-versions', 'timings'],
-  ]);
+  expect(Object.keys(action.outputs)).toEqual(
+    [
+      ['image', 'repository', 'tags', 'digest', 'platform-digests', 'imageid', 'metadata'],
+      ['built', 'cache-hit-ratio', 'pip-cache-hit', 'order-result', 'superseded-by'],
+      ['lambda-versions', 'timings'],
+    ].flat(),
+  );
 });
 
 test.each([

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import type { RunContext } from '../../src/context.ts';
-import { Problems } from '../../src/errors.ts';
+import { ActionError, Problems } from '../../src/errors.ts';
 import { variable } from '../../src/inputs/names.ts';
 import { readInputs, type ReadInputs } from '../../src/inputs/read.ts';
 
@@ -89,11 +89,10 @@ export function problemsOf(
     read(values, given);
   } catch (error) {
     if (!(error instanceof Problems)) throw error;
-    return error.problems.map((problem) =>
-      [problem.message, 'hint' in problem ? problem.hint : undefined]
-        .filter((line) => line !== undefined)
-        .join('\n'),
-    );
+    return error.problems.map((problem) => {
+      const hint = problem instanceof ActionError ? problem.hint : undefined;
+      return hint === undefined ? problem.message : `${problem.message}\n${hint}`;
+    });
   }
   return [];
 }

@@ -135,7 +135,7 @@ async function freshRunner(world: World): Promise<void> {
     '--all',
     '--force',
     '--filter',
-    'description~=(requirements|packages|app app|function.py|/srv|pip)',
+    'description~="requirements|packages|app app|function.py|WORKDIR .srv|pip"',
   ]);
 }
 
@@ -182,6 +182,7 @@ async function main(): Promise<void> {
   }
   const example = 'why' in found ? plain(world) : found;
   const folder = await mkdtemp(join(tmpdir(), 'npm-start-'));
+  const temp = join(folder, 'runner-temp');
   try {
     const checkout = async (name: string) => {
       const to = join(folder, name);
@@ -194,17 +195,17 @@ async function main(): Promise<void> {
     example.fetched();
 
     title('1. A cold run: nothing is cached anywhere');
-    await shipOnce(world, example, 'cold run', { workspace });
+    await shipOnce(world, example, 'cold run', { workspace, temp });
     say(`  ${stateOf(world)}`);
 
     title('2. One source line changed, on a fresh runner');
     await freshRunner(world);
     await change(example, workspace, 'Good morning');
-    await shipOnce(world, example, 'one line changed', { workspace });
+    await shipOnce(world, example, 'one line changed', { workspace, temp });
     say(`  ${stateOf(world)}`);
 
     title('3. Nothing changed');
-    await shipOnce(world, example, 'nothing changed', { workspace });
+    await shipOnce(world, example, 'nothing changed', { workspace, temp });
     say(`  ${stateOf(world)}`);
 
     title('4. Two runs overlap, and the older one finishes last');

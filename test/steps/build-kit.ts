@@ -95,20 +95,49 @@ export async function openBench(files: Readonly<Record<string, string>> = {}): P
     return answer;
   };
   return {
-    ...{ engine, workspace, dockerConfig, env, write, registry: engine.registryHost },
+    engine,
+    workspace,
+    dockerConfig,
+    env,
+    write,
+    registry: engine.registryHost,
     build: async (plan, request = {}) => {
       const { log, lines, annotations } = collectLog();
       const clock = fakeClock();
-      const whole = planOf({ metadataFile: join(folder, `metadata-${unique()}.json`), ...plan });
-      const told = () => ({ log: lines.join('\n'), annotations, slept: clock.slept });
+      const whole = planOf({
+        metadataFile: join(folder, `metadata-${unique()}.json`),
+        ...plan,
+      });
+      const told = () => ({
+        log: lines.join('\n'),
+        annotations,
+        slept: clock.slept,
+      });
       try {
         const outcome = await build(
-          { plan: whole, env, cwd: workspace, ...request },
-          { run, log, clock },
+          {
+            plan: whole,
+            env,
+            cwd: workspace,
+            ...request,
+          },
+          {
+            run,
+            log,
+            clock,
+          },
         );
-        return { outcome, error: undefined, ...told() };
+        return {
+          outcome,
+          error: undefined,
+          ...told(),
+        };
       } catch (error) {
-        return { outcome: undefined, error: error as Error, ...told() };
+        return {
+          outcome: undefined,
+          error: error as Error,
+          ...told(),
+        };
       }
     },
     manifest: async (repository, reference) => {
@@ -120,7 +149,10 @@ export async function openBench(files: Readonly<Record<string, string>> = {}): P
     },
     blob: async (repository, digest) => (await get(repository, `blobs/${digest}`)).text(),
     [Symbol.asyncDispose]: async () => {
-      await rm(folder, { recursive: true, force: true });
+      await rm(folder, {
+        recursive: true,
+        force: true,
+      });
     },
   };
 }

@@ -26,18 +26,34 @@ export function builderRequest(
   symlinkSync(join(bench.dockerConfig, 'cli-plugins'), join(folder, 'cli-plugins'));
   return {
     inputs: {
-      builder: {
-        ...{ driver: 'auto', builder: '', buildxVersion: '', driverOpts: [], buildkitdFlags: '' },
-        ...{ buildkitdConfig: '', buildkitdConfigInline: '', endpoint: '', cacert: '', cert: '' },
-        ...{ key: '', keepState: false, cleanup: true, ...change.inputs },
-      },
+      builder: ({
+	driver: 'auto',
+	builder: '',
+	buildxVersion: '',
+	driverOpts: [],
+	buildkitdFlags: '',
+	buildkitdConfig: '',
+	buildkitdConfigInline: '',
+	endpoint: '',
+	cacert: '',
+	cert: '',
+	...{
+		key: '',
+		keepState: false,
+		cleanup: true,
+		...change.inputs
+	}
+}),
       build: { allow: change.allow ?? [] },
     },
     facts: change.facts,
     choice: { driver: change.driver, why: 'the test says so' },
     folder,
     context: {
-      ...{ repository: 'o/r', runId: change.runId ?? 7, runAttempt: 1, job: 'ship' },
+      repository: 'o/r',
+      runId: change.runId ?? 7,
+      runAttempt: 1,
+      job: 'ship',
       runnerName: change.runnerName ?? 'runner',
       workflowRef: 'o/r/.github/workflows/ship.yml@refs/heads/main',
       workspace: bench.workspace,

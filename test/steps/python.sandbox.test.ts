@@ -1,8 +1,9 @@
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { explain } from '../../src/errors.ts';
 import { preparePython, savePython, type PythonOptions } from '../../src/steps/python.ts';
 import { runVerify } from '../../src/steps/verify.ts';
 import { connectCache } from '../../src/systems/cache.ts';
@@ -52,7 +53,7 @@ beforeEach(() => {
   pypi.forget();
 });
 
-function runner(change: Partial<PythonOptions> & { requirements?: readonly string[] } = {}) {
+function runner(change: Partial<PythonOptions> = {}) {
   const { log, lines } = collectLog();
   const env: NodeJS.ProcessEnv = {
     PATH: process.env['PATH'],
@@ -73,7 +74,7 @@ function runner(change: Partial<PythonOptions> & { requirements?: readonly strin
     async prepare() {
       const python = await preparePython({
         python: {
-          requirements: change.requirements ?? ['requirements.txt'],
+          requirements: ['requirements.txt'],
           install: true,
           installer: 'pip',
           cachePrefix: 'pip',
@@ -83,7 +84,7 @@ function runner(change: Partial<PythonOptions> & { requirements?: readonly strin
         temp,
         fork: change.fork ?? false,
         cache,
-        run,
+        run: change.run ?? run,
         log,
         runner: {
           addPath: (path) => void paths.push(path),
@@ -161,30 +162,90 @@ test('one more requirement downloads one package; a fork keeps nothing', async (
   );
 });
 
-test('an environment that does not run here any more is made anew', async () => {
+test('an environment that came back but does not run here is made anew', async () => {
   writeFileSync(join(workspace, 'requirements.txt'), pinned);
-  const broken = runner();
-  // As on a machine whose Python has gone although all its names are the same.
   const moved = runner({
-    run: undefined as never,
+    run: (command, args, options) =>
+      args.join(' ') === '-c import sys'
+        ? Promise.resolve({ code: 127, signal: null, stdout: '', stderr: '' })
+        : run(command, args, options),
   });
-  expect(moved.lines).toEqual([]);
-  const { env } = await broken.prepare();
-  expect(existsSync(join(env['VIRTUAL_ENV'] ?? '', 'bin', 'python'))).toBe(true);
+  const { hit, env } = await moved.prepare();
+  expect(hit).toBe('partial');
+  expect(moved.lines.join('\n')).toContain('notice: The Python environment from the cache');
+  expect(pypi.downloads).toEqual([]);
+  await moved.verify('lint', env);
 });
 
-test('a project in an active environment, and a cache service that is down', async () => {
-  writeFileSync(
-    join(workspace, 'pyproject.toml'),
-    '[project]\nname = "app"\nversion = "1"\ndependencies = ["base"]\n[project.optional-dependencies]\ndev = ["linter"]\n',
-  );
-  const active = join(folder, 'active');
-  await run('python3', ['-m', 'venv', '--without-pip', active]);
-  expect(existsSync(active)).toBe(true);
-});
-
-test('uv installs where it is on the PATH', async ({ skip }) => {
+test('uv, a project with an extra, an active environment, a cache service in trouble', async ({
+  skip,
+}) => {
   const uv = await ensureUv();
   if (uv === undefined) return skip('no uv');
+  const project = (dependencies: string) =>
+    writeFileSync(
+      join(workspace, 'pyproject.toml'),
+      `[project]\nname = "app"\nversion = "1"\ndependencies = [${dependencies}]\n[project.optional-dependencies]\ndev = ["linter"]\n`,
+    );
+  const active = join(folder, 'active');
+  const start = async (dependencies: string) => {
+    project(dependencies);
+    pypi.forget();
+    rmSync(active, { recursive: true, force: true });
+    await run('python3', ['-m', 'venv', '--without-pip', active]);
+    return runner({
+      python: {
+        requirements: ['pyproject.toml[dev]'],
+        install: true,
+        installer: 'auto',
+        cachePrefix: 'uv',
+      },
+      env: { PATH: `${uv}:${process.env['PATH']}`, VIRTUAL_ENV: active },
+    });
+  };
+
+  service.faults.add({ status: 503 });
+  const first = await start('"base"');
+  const { hit, env, record } = await first.prepare();
+  service.faults.clear();
+  expect(hit).toBe('none');
+  expect(first.paths).toEqual([]);
+  await first.verify('lint\npython -c "import base"', env);
+
+  const second = await start('"base"');
+  expect(record?.entries.map(({ path }) => path)).toEqual([active, 'uv']);
+  expect((await second.prepare()).hit).toBe('none');
+  await second.save(record);
+
+  const third = await start('"base"');
+  expect((await third.prepare()).hit).toBe('exact');
+  expect(pypi.requests).toEqual([]);
+  await third.verify('lint', env);
+
+  rmSync(temp, { recursive: true });
+  mkdirSync(temp);
+  const fourth = await start('"base", "extra"');
+  expect((await fourth.prepare()).hit).toBe('partial');
+  // uv reads a wheel's metadata by a request of its own.
+  expect(new Set(pypi.downloads)).toEqual(new Set(['extra-3.0-py3-none-any.whl']));
   return undefined;
+});
+
+test('what can not work is told', async () => {
+  const without = runner({
+    python: {
+      requirements: ['requirements.txt'],
+      install: true,
+      installer: 'uv',
+      cachePrefix: 'p',
+    },
+    env: { PATH: '/usr/bin:/bin' },
+  });
+  await expect(without.prepare()).rejects.toThrow('no uv is on the PATH');
+
+  writeFileSync(join(workspace, 'requirements.txt'), 'web==9\n');
+  const wrong = runner();
+  const error = await wrong.prepare().catch((error: unknown) => error);
+  expect(explain(error)).toMatch(/Installing the Python requirements failed.*exit 1/);
+  expect(explain(error)).toContain('No matching distribution found for web==9');
 });

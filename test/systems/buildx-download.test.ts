@@ -1,10 +1,25 @@
 import { createHash } from 'node:crypto';
 import { createServer } from 'node:http';
-import { lstat, mkdir, mkdtemp, readFile, readdir, readlink, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import {
+  lstat,
+  mkdir,
+  mkdtemp,
+  readFile,
+  readdir,
+  readlink,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { downloadBuildx, placePlugin, type BuildxRequest } from '../../src/systems/buildx-download.ts';
+import {
+  downloadBuildx,
+  placePlugin,
+  type BuildxRequest,
+} from '../../src/systems/buildx-download.ts';
 import { fakeClock } from '../fake-clock.ts';
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
@@ -22,7 +37,9 @@ const server = createServer((request, response) => {
     response.writeHead(503).end();
   } else if (url.startsWith('/latest/')) {
     // GitHub redirects to the newest release.
-    response.writeHead(302, { location: url.replace('/latest/download', '/download/v0.30.0') }).end();
+    response
+      .writeHead(302, { location: url.replace('/latest/download', '/download/v0.30.0') })
+      .end();
   } else {
     const body = files.get(url);
     response.writeHead(body === undefined ? 404 : 200).end(body);
@@ -30,7 +47,13 @@ const server = createServer((request, response) => {
 });
 
 function release(version: string, sum = (text: string) => sha256(text)): void {
-  const platforms = ['darwin-arm64', 'linux-amd64', 'linux-arm-v7', 'linux-arm64', 'windows-amd64.exe'];
+  const platforms = [
+    'darwin-arm64',
+    'linux-amd64',
+    'linux-arm-v7',
+    'linux-arm64',
+    'windows-amd64.exe',
+  ];
   const lines = platforms.map((platform) => {
     const name = `buildx-v${version}.${platform}`;
     files.set(`/download/v${version}/${name}`, `program ${name}`);
@@ -119,7 +142,9 @@ describe('downloadBuildx', () => {
 
   it('a server that stays down names the address', async () => {
     failures = 100;
-    await expect(download()).rejects.toThrow(`could not be downloaded from ${baseUrl}/download/v0.29.1/checksums.txt`);
+    await expect(download()).rejects.toThrow(
+      `could not be downloaded from ${baseUrl}/download/v0.29.1/checksums.txt`,
+    );
   });
 });
 
@@ -142,6 +167,8 @@ describe('placePlugin', () => {
 
   it('makes the folder where there is none', async () => {
     await placePlugin(join(folder, 'new'), '/tools/docker-buildx');
-    expect(await readlink(join(folder, 'new/cli-plugins/docker-buildx'))).toBe('/tools/docker-buildx');
+    expect(await readlink(join(folder, 'new/cli-plugins/docker-buildx'))).toBe(
+      '/tools/docker-buildx',
+    );
   });
 });

@@ -1,5 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { connectBuildx, createArguments, readDetails, type BuilderSpec } from '../../src/systems/buildx.ts';
+import {
+  connectBuildx,
+  createArguments,
+  readDetails,
+  type BuilderSpec,
+} from '../../src/systems/buildx.ts';
 import type { Ended, Run } from '../../src/systems/process.ts';
 
 const spec = (change: Partial<BuilderSpec> = {}): BuilderSpec => ({
@@ -19,17 +24,32 @@ describe('createArguments', () => {
     [
       'docker-container, full',
       {
-        driverOpts: ['image=mirror.example/moby/buildkit:v0.25.0', 'network=host', '"env.no_proxy=a,b"'],
+        driverOpts: [
+          'image=mirror.example/moby/buildkit:v0.25.0',
+          'network=host',
+          '"env.no_proxy=a,b"',
+        ],
         buildkitdFlags: '--debug --allow-insecure-entitlement=network.host',
         buildkitdConfig: '/tmp/buildkitd.toml',
         endpoint: 'my-context',
       },
       [
-        ...['create', '--name', 'b', '--driver', 'docker-container'],
-        ...['--driver-opt', 'image=mirror.example/moby/buildkit:v0.25.0'],
-        ...['--driver-opt', 'network=host', '--driver-opt', '"env.no_proxy=a,b"'],
-        ...['--buildkitd-flags', '--debug --allow-insecure-entitlement=network.host'],
-        ...['--buildkitd-config', '/tmp/buildkitd.toml', 'my-context'],
+        'create',
+        '--name',
+        'b',
+        '--driver',
+        'docker-container',
+        '--driver-opt',
+        'image=mirror.example/moby/buildkit:v0.25.0',
+        '--driver-opt',
+        'network=host',
+        '--driver-opt',
+        '"env.no_proxy=a,b"',
+        '--buildkitd-flags',
+        '--debug --allow-insecure-entitlement=network.host',
+        '--buildkitd-config',
+        '/tmp/buildkitd.toml',
+        'my-context',
       ],
     ],
     [
@@ -51,8 +71,17 @@ describe('createArguments', () => {
       'kubernetes',
       { driver: 'kubernetes', driverOpts: ['namespace=ci', 'replicas=2', 'rootless=true'] },
       [
-        ...['create', '--name', 'b', '--driver', 'kubernetes', '--driver-opt', 'namespace=ci'],
-        ...['--driver-opt', 'replicas=2', '--driver-opt', 'rootless=true'],
+        'create',
+        '--name',
+        'b',
+        '--driver',
+        'kubernetes',
+        '--driver-opt',
+        'namespace=ci',
+        '--driver-opt',
+        'replicas=2',
+        '--driver-opt',
+        'rootless=true',
       ],
     ],
   ])('%s', (_name, change, args) => {
@@ -86,17 +115,24 @@ Labels:
   });
 
   it('reads the error of a node', () => {
-    expect(readDetails('Name: b\nDriver: remote\n\nNodes:\nName: b0\nError: no route\n').error).toBe('no route');
+    expect(
+      readDetails('Name: b\nDriver: remote\n\nNodes:\nName: b0\nError: no route\n').error,
+    ).toBe('no route');
   });
 });
 
 describe('connectBuildx', () => {
-  const answering = (ended: Partial<Ended>): Run => () =>
-    Promise.resolve({ code: 1, signal: null, stdout: '', stderr: '', ...ended });
+  const answering =
+    (ended: Partial<Ended>): Run =>
+    () =>
+      Promise.resolve({ code: 1, signal: null, stdout: '', stderr: '', ...ended });
 
   it.each([
     [{ stderr: "docker: 'buildx' is not a docker command.\n" }, 'no buildx plugin'],
-    [{ stderr: 'ERROR: existing instance for "b" but no append mode' }, 'could not create the builder "b"'],
+    [
+      { stderr: 'ERROR: existing instance for "b" but no append mode' },
+      'could not create the builder "b"',
+    ],
     [{ code: null, signal: 'SIGKILL' as const }, 'ended by SIGKILL'],
   ])('%j', async (ended, words) => {
     const buildx = connectBuildx({ run: answering(ended), env: {} });
@@ -104,12 +140,17 @@ describe('connectBuildx', () => {
   });
 
   it('a node that does not answer is an error', async () => {
-    const buildx = connectBuildx({ run: answering({ code: 0, stdout: 'Driver: remote\nError: no route\n' }), env: {} });
+    const buildx = connectBuildx({
+      run: answering({ code: 0, stdout: 'Driver: remote\nError: no route\n' }),
+      env: {},
+    });
     await expect(buildx.boot('b')).rejects.toThrow("doesn't answer: no route");
   });
 
   it('docker that could not be started', async () => {
     const buildx = connectBuildx({ run: () => Promise.reject(new Error('not found')), env: {} });
-    await expect(buildx.names()).rejects.toThrow('docker could not be started to list the builders');
+    await expect(buildx.names()).rejects.toThrow(
+      'docker could not be started to list the builders',
+    );
   });
 });

@@ -29,14 +29,18 @@ describe('readInfo', () => {
       ClientInfo: { Context: 'default', Plugins: null },
     };
     expect(readInfo(JSON.stringify(classic), '')).toMatchObject({
-      ...{ containerdStore: false, buildxVersion: undefined },
+      containerdStore: false,
+      buildxVersion: undefined,
     });
   });
 
   it('keeps what is known without a daemon, and says why there is none', () => {
     const down = {
-      ...{ ClientInfo: info.ClientInfo, ServerVersion: '' },
-      ServerErrors: ['Cannot connect to the Docker daemon at unix:///x. Is the docker daemon running?'],
+      ClientInfo: info.ClientInfo,
+      ServerVersion: '',
+      ServerErrors: [
+        'Cannot connect to the Docker daemon at unix:///x. Is the docker daemon running?',
+      ],
     };
     expect(readInfo(JSON.stringify(down), '')).toMatchObject({
       serverVersion: undefined,
@@ -54,7 +58,10 @@ describe('inspectDocker', () => {
   it('without docker is a fact, not an error', async () => {
     const run: Run = () => Promise.reject(new Error('docker could not be started: not found'));
     const facts = await inspectDocker(run, {});
-    expect(facts).toMatchObject({ serverVersion: undefined, problem: 'docker could not be started: not found' });
+    expect(facts).toMatchObject({
+      serverVersion: undefined,
+      problem: 'docker could not be started: not found',
+    });
   });
 
   it('asks once', async () => {

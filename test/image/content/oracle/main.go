@@ -5,6 +5,7 @@ package main
 import (
 	"bufio"
 	"context"
+	_ "crypto/sha256" // digests in references are checked with it
 	"encoding/json"
 	"os"
 	"path"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/distribution/reference"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"github.com/moby/buildkit/frontend/dockerfile/linter"
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 	"github.com/moby/buildkit/frontend/dockerfile/shell"
 	"github.com/moby/patternmatcher"
@@ -174,7 +176,7 @@ func dockerfile(q question) (answer, error) {
 	}
 	a := answer{Escape: string(result.EscapeToken)}
 	a.Syntax, _, _, _ = parser.DetectSyntax([]byte(q.Text))
-	if _, _, err := instructions.Parse(result.AST, nil); err != nil {
+	if _, _, err := instructions.Parse(result.AST, linter.New(&linter.Config{SkipAll: true})); err != nil {
 		return answer{}, err
 	}
 	for _, node := range result.AST.Children {
@@ -183,6 +185,7 @@ func dockerfile(q question) (answer, error) {
 			l.Words = append(l.Words, next.Value)
 		}
 		a.Lines = append(a.Lines, l)
+		node.PrevComment = nil
 		if ic, err := instructions.ParseInstruction(node); err == nil {
 			if trigger, ok := ic.(*instructions.OnbuildCommand); ok {
 				a.Triggers = append(a.Triggers, trigger.Expression)

@@ -13,6 +13,17 @@ import {
 } from './functions.ts';
 import { metricStatistics, metricsTarget } from './metrics.ts';
 import { invalid, Refusal, resolveImage } from './source-image.ts';
+import {
+  aliasView,
+  checkRevision,
+  configuration,
+  errorForm,
+  inProgress,
+  json,
+  operations,
+  type Input,
+  type Operation,
+} from './wire.ts';
 
 export type { StoredFunction, Timeline } from './functions.ts';
 
@@ -161,7 +172,7 @@ export function createLambda(host: AwsHost, invoker?: Invoker): LambdaStandIn {
           const body = request.body.toString();
           const fn = find(name);
           if (operation === 'Invoke') return await invoke(fn, qualifier, body);
-          const input = (body === '' ? {} : JSON.parse(body)) as Record<string, unknown>;
+          const input = (body === '' ? {} : JSON.parse(body)) as Input;
           return await work[operation](fn, input, qualifier ?? last ?? null);
         } catch (error) {
           if (error instanceof Refusal) return errorForm(error.status, error.code, error.message);
@@ -173,7 +184,7 @@ export function createLambda(host: AwsHost, invoker?: Invoker): LambdaStandIn {
 
   type Work = (
     fn: StoredFunction,
-    input: Record<string, unknown>,
+    input: Input,
     at: string | null,
   ) => Promise<ServiceResponse> | ServiceResponse;
 
@@ -192,35 +203,41 @@ export function createLambda(host: AwsHost, invoker?: Invoker): LambdaStandIn {
 
     UpdateFunctionCode: async (fn, input) => {
       checkRevision(input, fn.latest.revisionId);
-      const uri = String(input['ImageUri']);
+      const uri = input.ImageUri ?? '';
       if (fn.packageType === 'Zip') {
-        throw invalid("Please don't provide ImageUri when updating a function with packageType Zip.");
+        throw invalid(
+          "Please don't provide ImageUri when updating a function with packageType Zip.",
+        );
       }
       if (underWay(fn.latest)) throw inProgress(fn);
-      const architectures = input['Architectures'] as string[] | undefined;
+      const architectures = input.Architectures;
       const { code, timeline } = await resolveImage(host, uri, architectures?.[0] ?? 'x86_64');
-      if (input['DryRun'] !== true) startUpdate(fn, code, fn.nextUpdates.shift() ?? timeline ?? {});
+      if (input.DryRun !== true) startUpdate(fn, code, fn.nextUpdates.shift() ?? timeline ?? {});
       return json(200, configuration(fn, fn.latest));
     },
 
     PublishVersion: (fn, input) => {
       checkRevision(input, fn.latest.revisionId);
       if (underWay(fn.latest)) throw inProgress(fn);
-      const sha = input['CodeSha256'];
-      if (typeof sha === 'string' && sha !== fn.latest.code?.codeSha256) {
+      const sha = input.CodeSha256;
+      if (sha !== undefined && sha !== fn.latest.code?.codeSha256) {
         throw invalid(
           `CodeSHA256 (${sha}) is different from current CodeSHA256 in $LATEST (${fn.latest.code?.codeSha256 ?? ''}). Please try again with the CodeSHA256 in $LATEST.`,
         );
       }
-      return json(201, configuration(fn, publish(fn, String(input['Description'] ?? ''))));
+      return json(201, configuration(fn, publish(fn, input.Description ?? '')));
     },
 
     GetAlias: (fn, _input, at) => json(200, aliasView(fn, aliasOf(fn, at ?? ''))),
 
     CreateAlias: (fn, input) => {
-      const name = String(input['Name']);
+      const name = input.Name ?? '';
       if (fn.aliases.has(name)) {
-        throw new Refusal(409, 'ResourceConflictException', `Alias already exists: ${fn.arn}:${name}`);
+        throw new Refusal(
+          409,
+          'ResourceConflictException',
+          `Alias already exists: ${fn.arn}:${name}`,
+        );
       }
       return json(201, aliasView(fn, changeAlias(fn, name, input, undefined)));
     },
@@ -235,7 +252,11 @@ export function createLambda(host: AwsHost, invoker?: Invoker): LambdaStandIn {
   function aliasOf(fn: StoredFunction, name: string): StoredAlias {
     const alias = fn.aliases.get(name);
     if (alias === undefined) {
-      throw new Refusal(404, 'ResourceNotFoundException', `Cannot find alias arn: ${fn.arn}:${name}`);
+      throw new Refusal(
+        404,
+        'ResourceNotFoundException',
+        `Cannot find alias arn: ${fn.arn}:${name}`,
+      );
     }
     return alias;
   }
@@ -243,14 +264,12 @@ export function createLambda(host: AwsHost, invoker?: Invoker): LambdaStandIn {
   function changeAlias(
     fn: StoredFunction,
     name: string,
-    input: Record<string, unknown>,
+    input: Input,
     before: StoredAlias | undefined,
   ): StoredAlias {
-    const version = String(input['FunctionVersion'] ?? before?.version);
+    const version = input.FunctionVersion ?? before?.version ?? '';
     revision(fn, version);
-    const routing = input['RoutingConfig'] as
-      | { AdditionalVersionWeights?: Record<string, number> }
-      | undefined;
+    const routing = input.RoutingConfig;
     const weights = routing?.AdditionalVersionWeights ?? before?.weights ?? {};
     if (Object.keys(weights).length > 1 || Object.hasOwn(weights, version)) {
       throw invalid('Invalid function versions in routing configuration');
@@ -265,7 +284,7 @@ export function createLambda(host: AwsHost, invoker?: Invoker): LambdaStandIn {
     return setAlias(fn, name, {
       version,
       weights,
-      description: String(input['Description'] ?? before?.description ?? ''),
+      description: input.Description ?? before?.description ?? '',
     });
   }
 
@@ -313,95 +332,4 @@ export function createLambda(host: AwsHost, invoker?: Invoker): LambdaStandIn {
   }
 
   return standIn;
-}
-
-const operations: Record<string, Operation | undefined> = {
-  'GET ': 'GetFunction',
-  'PUT code': 'UpdateFunctionCode',
-  'POST versions': 'PublishVersion',
-  'GET aliases/': 'GetAlias',
-  'POST aliases': 'CreateAlias',
-  'PUT aliases/': 'UpdateAlias',
-  'POST invocations': 'Invoke',
-};
-type Operation =
-  | 'GetFunction'
-  | 'UpdateFunctionCode'
-  | 'PublishVersion'
-  | 'GetAlias'
-  | 'CreateAlias'
-  | 'UpdateAlias'
-  | 'Invoke';
-
-function checkRevision(input: Record<string, unknown>, revisionId: string): void {
-  const given = input['RevisionId'];
-  if (given !== undefined && given !== revisionId) {
-    throw new Refusal(
-      412,
-      'PreconditionFailedException',
-      'The Revision Id provided does not match the latest Revision Id. Call the GetFunction/GetAlias API to retrieve the latest Revision Id',
-    );
-  }
-}
-
-function inProgress(fn: StoredFunction): Refusal {
-  return new Refusal(
-    409,
-    'ResourceConflictException',
-    `The operation cannot be performed at this time. An update is in progress for resource: ${fn.arn}`,
-  );
-}
-
-function configuration(fn: StoredFunction, revision: Revision): Record<string, unknown> {
-  const qualified = revision.version === '$LATEST' ? fn.arn : `${fn.arn}:${revision.version}`;
-  return {
-    ...fn.configuration,
-    FunctionName: fn.name,
-    FunctionArn: qualified,
-    Version: revision.version,
-    Description: revision.description,
-    PackageType: fn.packageType,
-    Architectures: [revision.code?.architecture ?? 'x86_64'],
-    CodeSha256: revision.code?.codeSha256 ?? '',
-    Timeout: fn.timeout / 1000,
-    RevisionId: revision.revisionId,
-    State: revision.state,
-    StateReason: revision.stateReason,
-    StateReasonCode: revision.stateReasonCode,
-    LastUpdateStatus: revision.lastUpdateStatus,
-    LastUpdateStatusReason: revision.lastUpdateStatusReason,
-    LastUpdateStatusReasonCode: revision.lastUpdateStatusReasonCode,
-  };
-}
-
-function aliasView(fn: StoredFunction, alias: StoredAlias): Record<string, unknown> {
-  const settling = alias.settlingReads > 0;
-  if (settling) alias.settlingReads -= 1;
-  const weights = settling ? alias.settlingWeights : alias.weights;
-  return {
-    AliasArn: `${fn.arn}:${alias.name}`,
-    Name: alias.name,
-    FunctionVersion: alias.version,
-    Description: alias.description,
-    RevisionId: alias.revisionId,
-    ...(Object.keys(weights).length === 0
-      ? {}
-      : { RoutingConfig: { AdditionalVersionWeights: weights } }),
-  };
-}
-
-function json(status: number, value: unknown): ServiceResponse {
-  return {
-    status,
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(value),
-  };
-}
-
-function errorForm(status: number, code: string, message: string): ServiceResponse {
-  return {
-    status,
-    headers: { 'content-type': 'application/json', 'x-amzn-errortype': code },
-    body: JSON.stringify({ Type: status < 500 ? 'User' : 'Service', message }),
-  };
 }

@@ -83,9 +83,10 @@ export function runInDocker(docker: Docker): Invoker {
         log: log(''),
       };
     }
-    const format = /exec (?<path>\S+): exec format error|exec: "(?<quoted>[^"]+)".*exec format error/s.exec(
-      output,
-    );
+    const format =
+      /exec (?<path>\S+): exec format error|exec: "(?<quoted>[^"]+)".*exec format error/s.exec(
+        output,
+      );
     if (format !== null) {
       const path = format.groups?.['path'] ?? format.groups?.['quoted'] ?? '';
       return failed('Runtime.InvalidEntrypoint', `fork/exec ${path}: exec format error`);
@@ -93,7 +94,9 @@ export function runInDocker(docker: Docker): Invoker {
     const status = ended.code === 0 ? '' : `: exit status ${ended.code}`;
     return failed(
       'Runtime.ExitError',
-      status === '' ? 'Runtime exited without providing a reason' : `Runtime exited with error${status}`,
+      status === ''
+        ? 'Runtime exited without providing a reason'
+        : `Runtime exited with error${status}`,
     );
   };
 }

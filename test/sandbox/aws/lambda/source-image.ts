@@ -31,9 +31,8 @@ export async function resolveImage(
   uri: string,
   architecture: string,
 ): Promise<{ code: Code; timeline: Timeline | undefined; image: FoundImage }> {
-  const parsed = /^(?<registry>[^/]+)\/(?<name>[^@:]+)(?:@(?<digest>sha256:[0-9a-f]{64})|:[^@]+)$/.exec(
-    uri,
-  );
+  const parsed =
+    /^(?<registry>[^/]+)\/(?<name>[^@:]+)(?:@(?<digest>sha256:[0-9a-f]{64})|:[^@]+)$/.exec(uri);
   const registry = parsed?.groups?.['registry'] ?? '';
   const region = /\.dkr[.-]ecr(?:-fips)?\.([a-z0-9-]+)\./.exec(registry)?.[1];
   if (
