@@ -87,7 +87,7 @@ async function newer(
     });
   if (sameImage(running.resolvedImageUri, goal.imageUri)) return undefined;
   const verdict = await d.guard(digestOf(running.resolvedImageUri), goal);
-  return undefined;
+  return verdict === 'go' ? undefined : verdict.supersededBy;
 }
 
 export async function read(

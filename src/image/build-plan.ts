@@ -35,7 +35,8 @@ export function planBuild(request: PlanRequest): {
   const { inputs, context, builder, cache } = request;
   const { build, image } = inputs;
   const builds = isBuild(build.call);
-  const references = request.tags.map((tag) => `${request.repository}:${tag}`);
+  const named = (tags: readonly string[]) => tags.map((tag) => `${request.repository}:${tag}`);
+  const references = named(request.tags);
   const outputs = request.push ? build.outputs : build.outputs.filter((item) => !isPush(item));
   const notices =
     outputs.length === build.outputs.length
@@ -49,7 +50,8 @@ export function planBuild(request: PlanRequest): {
     plan: {
       builder,
       references: request.push && builds ? references : [],
-      localReferences: references,
+      // A run that pushes nothing may have no tags to push; what it loads still needs a name.
+      localReferences: references.length > 0 ? references : named(image.tags),
       context: build.context,
       file: build.file,
       target: build.target,

@@ -69,7 +69,9 @@ export function planCache(request: CacheRequest): CachePlan {
     draft.notices.push(
       context.fork
         ? 'Caches are only read: pull requests from forks and Dependabot write none.'
-        : 'Caches are only read, as cache-write says.',
+        : inputs.cache.write === 'never'
+          ? 'Caches are only read, as cache-write says.'
+          : 'Caches are only read: GitHub lets this run write none.',
     );
     to = [];
   }

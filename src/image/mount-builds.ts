@@ -4,6 +4,8 @@ import { identity, mountFlag, type CacheMount } from './cache-mounts.ts';
 /** Name of a mount's archive in the build context; `index` as in the Dockerfiles below. */
 export const archiveName = (index: number) => `mount-${index}.tar`;
 
+// Two steps that differ by the mount's id alone are one and the same to BuildKit, which leaves the id
+// out of its cache key: every command names its mount.
 const head = ['FROM scratch AS tools', 'COPY tools/ /'];
 
 /**
@@ -12,22 +14,22 @@ const head = ['FROM scratch AS tools', 'COPY tools/ /'];
  */
 export function fillDockerfile(mounts: readonly CacheMount[]): string {
   return assemble(mounts, 'done', (mount, index) => [
-    `RUN ${mountFlag(mount, '/mount')} --mount=type=bind,source=${archiveName(index)},target=/archive.tar tar -xpf /archive.tar -C /mount && : > /done`,
+    `RUN ${mountFlag(mount, '/mount')} --mount=type=bind,source=${archiveName(index)},target=/archive.tar : ${index} && tar -xpf /archive.tar -C /mount && : > /done`,
   ]);
 }
 
 /** Dockerfile whose result is a listing of each mount, `list-0`, `list-1`, … */
 export function listDockerfile(mounts: readonly CacheMount[]): string {
-  return assemble(mounts, 'list', (mount) => [
-    `RUN ${mountFlag(mount, '/mount')} cd /mount && LC_ALL=C ls -lAnR . > /list`,
+  return assemble(mounts, 'list', (mount, index) => [
+    `RUN ${mountFlag(mount, '/mount')} : ${index} && cd /mount && LC_ALL=C ls -lAnR . > /list`,
   ]);
 }
 
 /** Dockerfile whose result is an archive of each mount, `archive-0`, … */
 export function packDockerfile(mounts: readonly CacheMount[]): string {
-  return assemble(mounts, 'archive', (mount) => [
+  return assemble(mounts, 'archive', (mount, index) => [
     // Exit code 1 is "a file changed as we read it": another build may use the mount.
-    `RUN ${mountFlag(mount, '/mount')} tar -C /mount -cf /archive . || [ $? -eq 1 ]`,
+    `RUN ${mountFlag(mount, '/mount')} : ${index} && tar -C /mount -cf /archive . || [ $? -eq 1 ]`,
   ]);
 }
 
@@ -96,7 +98,8 @@ export function contentKey(prefix: string, listing: Listing): string {
  * @param namespace value of the build argument BUILDKIT_CACHE_MOUNT_NS; empty: none.
  */
 export function mountsOf(diskUsage: string, namespace: string): ReadonlySet<string> {
-  const ids = [...diskUsage.matchAll(/^Description:\s+cached mount .* with id "([^"]*)"$/gm)];
+  // The description quotes the step's command before it, which may have lines of its own.
+  const ids = [...diskUsage.matchAll(/ with id "([^"\n]*)"$/gm)];
   return new Set(
     ids
       .map(([, id = '']) => id)

@@ -92,6 +92,7 @@ export async function restoreMounts(
   }
   const namespace = namespaceOf(request.buildArgs);
   try {
+    await mkdir(request.folder, { recursive: true });
     const there = await existing(request, namespace, systems);
     const own = plan.mounts.filter(({ id }) => there.has(id));
     if (own.length > 0) {
@@ -157,6 +158,7 @@ export async function saveMounts(
   const { namespace } = record;
   const outcomes: SavedMount[] = [];
   try {
+    await mkdir(place.folder, { recursive: true });
     const there = await existing(place, namespace, systems);
     // A mount that no step has used isn't there: looking into it would make it, empty.
     const used = record.mounts.filter(({ mount }) => there.has(mount.id));
@@ -258,15 +260,12 @@ async function smallBuild(
   }
   const file = join(place.folder, 'Dockerfile.mounts');
   await writeFile(file, dockerfile);
-  const args = [
-    ...['buildx', 'build', '--builder', place.builder, '--file', file, '--output', output],
-    ...['--provenance=false', '--sbom=false', '--progress=plain'],
-    ...['--build-arg', `NONCE=${randomUUID()}`],
-    ...(namespace === '' ? [] : ['--build-arg', `BUILDKIT_CACHE_MOUNT_NS=${namespace}`]),
-  ];
+  const args = ['buildx', 'build', '--builder', place.builder, '--file', file, '--output', output];
+  args.push('--provenance=false', '--sbom=false', '--progress=plain');
+  args.push('--build-arg', `NONCE=${randomUUID()}`);
+  if (namespace !== '') args.push('--build-arg', `BUILDKIT_CACHE_MOUNT_NS=${namespace}`);
   const ended = await run('docker', [...args, context], {
-    // No record of it among the user's builds.
-    env: { ...place.env, BUILDX_NO_DEFAULT_ATTESTATIONS: '1' },
+    env: place.env,
     signal: limited(signal),
     onStderr: (line) => log.debug(`mounts: ${line}`),
   }).catch((error: unknown) => {

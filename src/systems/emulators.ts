@@ -1,15 +1,11 @@
 import { readdir } from 'node:fs/promises';
-import { emulatedPlatforms } from '../image/builder-choice.ts';
 
-/**
- * Platforms other than the machine's own whose programs its kernel runs by an emulator. A daemon on
- * another machine isn't asked: a builder that brings its emulators is right for it in any case.
- */
-export async function listEmulated(folder = '/proc/sys/fs/binfmt_misc'): Promise<readonly string[]> {
+/** Names of the emulators that the kernel knows (`qemu-aarch64`); none where it has no binfmt_misc. */
+export async function emulators(): Promise<readonly string[]> {
   try {
-    return emulatedPlatforms(await readdir(folder));
+    return await readdir('/proc/sys/fs/binfmt_misc');
   } catch {
-    // Not Linux, or binfmt_misc isn't mounted: nothing is emulated.
+    // Not Linux, or not mounted: then no other platform's programs run here.
     return [];
   }
 }

@@ -50,7 +50,7 @@ export function ghaAvailability(env: NodeJS.ProcessEnv): GhaAvailability {
  * The same, and whether the service answers: one lookup of a key that nobody stores. A service that
  * is throttled or down would cost every client its retries, up to half a minute each.
  *
- * @param options.timeout for the answer, ms; default 5,000.
+ * @param options.timeout for the answer, ms; default 10,000.
  */
 export async function probeGha(
   env: NodeJS.ProcessEnv,
@@ -59,7 +59,7 @@ export async function probeGha(
   const found = ghaAvailability(env);
   // Behind a proxy the clients have their own ways; v1 has no such cheap question.
   if (!found.available || found.version === 1 || hasProxy(env)) return found;
-  const limit = AbortSignal.timeout(options.timeout ?? 5_000);
+  const limit = AbortSignal.timeout(options.timeout ?? 10_000);
   const url = new URL(
     '/twirp/github.actions.results.api.v1.CacheService/GetCacheEntryDownloadURL',
     found.variables['ACTIONS_RESULTS_URL'],

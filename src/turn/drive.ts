@@ -16,6 +16,8 @@ const FINISH_WITHIN = 6_000;
 const BACK_OFF = 4;
 /** How often a wait that doesn't change is shown again, in ms. */
 const SHOW_EVERY = 60_000;
+/** How often a waiting run reads the register, in ms: in ECR that lists the repository's tags. */
+const READ_EVERY = 60_000;
 
 /** One moving tag. `put` gives false when the image is no longer in the repository. */
 export interface MovingTag {
@@ -65,7 +67,7 @@ export async function drive(
     const event = await carryOut(at.effect, config, driven, waiting);
     watch(at.effect, event);
     at = step(config, at.state, event);
-    if (event.on === 'register') waiting.announced = event.view.own;
+    if (event.on === 'register') waiting.heard(event.view.own);
   }
   signal?.removeEventListener('abort', cancel);
   return at;
@@ -83,7 +85,7 @@ async function carryOut(
     case 'look':
       return { on: 'looked', blocked: await waiting.look() };
     case 'sleep':
-      return { on: 'slept', timeUp: await waiting.sleep() };
+      return { on: 'slept', ...(await waiting.sleep()) };
     case 'announce':
       await register.announce({ key: config.key, lane: config.lane, digest: effect.digest });
       return { on: 'announced' };
@@ -95,9 +97,10 @@ async function carryOut(
 }
 
 interface WaitingRoom {
-  announced: Announced | undefined;
+  /** What the register held when it was last read. */
+  heard(announced: Announced | undefined): void;
   look(): Promise<boolean>;
-  sleep(): Promise<boolean>;
+  sleep(): Promise<{ timeUp: boolean; readAgain: boolean }>;
 }
 
 /** Looks ahead, sleeps in between, and tells people whom the run waits for. */
@@ -108,6 +111,8 @@ function waitingRoom(driven: Driven, signal: AbortSignal | undefined): WaitingRo
   let atLeast = 0;
   let shown: { text: string; at: number } | undefined;
   let last = 'earlier runs';
+  let announced: Announced | undefined;
+  let readAt = began;
 
   const show = (text: string) => {
     if (shown?.text === text && clock.now() - shown.at < SHOW_EVERY) return;
@@ -117,11 +122,14 @@ function waitingRoom(driven: Driven, signal: AbortSignal | undefined): WaitingRo
   };
 
   return {
-    announced: undefined,
+    heard(own) {
+      announced = own;
+      readAt = clock.now();
+    },
 
     async look() {
       if (ahead === undefined) return false;
-      const found = await ahead.look(this.announced);
+      const found = await ahead.look(announced);
       atLeast = 0;
       if (found.is === 'free') return false;
       if (found.is === 'blocked') {
@@ -141,13 +149,15 @@ function waitingRoom(driven: Driven, signal: AbortSignal | undefined): WaitingRo
         const jittered = pause * (0.75 + clock.random() / 2);
         await clock.sleep(Math.min(Math.max(jittered, atLeast), left), signal);
         pause = Math.min(pause * 1.5, driven.interval * BACK_OFF);
-        if (clock.now() - began < timeout) return false;
+        if (clock.now() - began < timeout) {
+          return { timeUp: false, readAgain: clock.now() - readAt >= READ_EVERY };
+        }
       }
       log.warning(
         `Waited ${duration(timeout)} (order-timeout) for ${last}, in vain; going on. Tags still never move to an older run's image, so a run that finishes later than this one is superseded.`,
         { title: 'Order: waited long enough' },
       );
-      return true;
+      return { timeUp: true, readAgain: false };
     },
   };
 }

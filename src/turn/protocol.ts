@@ -51,7 +51,8 @@ export type Effect =
 export type Event =
   | { readonly on: 'register'; readonly view: View }
   | { readonly on: 'looked'; readonly blocked: boolean }
-  | { readonly on: 'slept'; readonly timeUp: boolean }
+  /** `readAgain`: the register wasn't read for a while; a newer run may have announced since. */
+  | { readonly on: 'slept'; readonly timeUp: boolean; readonly readAgain: boolean }
   | { readonly on: 'image'; readonly digest: string }
   | { readonly on: 'announced' }
   | { readonly on: 'tag'; readonly digest: string | undefined }
@@ -139,9 +140,10 @@ export function step(config: Config, state: State, event: Event): Step {
         : go(state, 'ready', { do: 'ready' });
     case 'sleep':
       if (event.on !== 'slept') break;
-      return event.timeUp
-        ? go(state, 'ready', { do: 'ready' })
-        : go(state, 'first', { do: 'readRegister' });
+      if (event.timeUp) return go(state, 'ready', { do: 'ready' });
+      return event.readAgain
+        ? go(state, 'first', { do: 'readRegister' })
+        : go(state, 'look', { do: 'look' });
     case 'ready':
       if (event.on !== 'image') break;
       return go({ ...state, digest: event.digest }, 'check', { do: 'readRegister' });

@@ -7,18 +7,18 @@ import {
 } from '../../src/image/build-failure.ts';
 import { kindOf, type Vertex } from '../../src/image/progress.ts';
 
-const vertex = (name: string, error = '', output: readonly string[] = []): Vertex => (({
-	digest: name,
-	number: 1,
-	name,
-	kind: kindOf(name),
-	cached: false,
-	ms: 1,
-	error,
-	begun: true,
-	completed: true,
-	output
-}));
+const vertex = (name: string, error = '', output: readonly string[] = []): Vertex => ({
+  digest: name,
+  number: 1,
+  name,
+  kind: kindOf(name),
+  cached: false,
+  ms: 1,
+  error,
+  begun: true,
+  completed: true,
+  output,
+});
 const failed = (
   vertexes: readonly Vertex[],
   last: string,

@@ -89,6 +89,11 @@ test('a run that may not push builds, loads under its names, and drops outputs t
   );
 });
 
+test('what is loaded has a name even when there is no tag to push', () => {
+  const { plan: found } = plan({ load: 'true', tags: 'v1' }, { push: false, tags: [] });
+  expect(found.localReferences).toEqual(['host.test/team/app:v1']);
+});
+
 test('a call pushes nothing and attests nothing', () => {
   const { plan: found } = plan({ call: 'check', sbom: 'true' }, { builder: plainDockerBuilder });
   expect(found).toMatchObject({ references: [], provenance: undefined, sbom: undefined });

@@ -10,19 +10,19 @@ import { cacheNotices } from '../../src/image/cache-outcome.ts';
 import { countSteps, kindOf, type Vertex } from '../../src/image/progress.ts';
 import { planOf } from '../build-plan.ts';
 
-const vertex = (name: string, rest: Partial<Vertex> = {}): Vertex => (({
-	digest: name,
-	number: 1,
-	name,
-	kind: kindOf(name),
-	cached: false,
-	ms: 1,
-	error: '',
-	begun: true,
-	completed: true,
-	output: [],
-	...rest
-}));
+const vertex = (name: string, rest: Partial<Vertex> = {}): Vertex => ({
+  digest: name,
+  number: 1,
+  name,
+  kind: kindOf(name),
+  cached: false,
+  ms: 1,
+  error: '',
+  begun: true,
+  completed: true,
+  output: [],
+  ...rest,
+});
 const interrupted: BuildFailure = { kind: 'push', reason: 'interrupted', text: 'unexpected EOF' };
 const denied: BuildFailure = { kind: 'push', reason: 'denied', text: '403' };
 

@@ -207,6 +207,12 @@ test('never writes raw ones either', () => {
   expect(found.notices).toEqual(['Caches are only read, as cache-write says.']);
 });
 
+test('a run that GitHub lets read only', () => {
+  const found = plan({}, { mayWrite: false });
+  expect(found.to).toEqual([]);
+  expect(found.notices).toEqual(['Caches are only read: GitHub lets this run write none.']);
+});
+
 test("the docker driver without the store: inline only, and it's said", () => {
   const found = plan(
     { cache: 'gha\ninline', 'cache-to': 'type=local,dest=a' },

@@ -96,6 +96,9 @@ function plain(world: World): Example {
 }
 
 const fn = 'backend-dev';
+/** Commands to the runner, and pip's line for each package. */
+const isNoise =
+  /^(::|Collecting |  Downloading |Requirement already|#\d+ \d+\.\d+ (Collecting|  Downloading))/;
 const results: { what: string; result: WorldResult; fetched: number }[] = [];
 
 async function shipOnce(
@@ -115,7 +118,7 @@ async function shipOnce(
       ...request.inputs,
     },
     onLine: (line) => {
-      if (!line.startsWith('::')) say(`${prefix}${line}`);
+      if (!isNoise.test(line)) say(`${prefix}${line}`);
     },
   });
   if (!result.ok) {
@@ -150,10 +153,11 @@ function stateOf(world: World): string {
 const short = (digest: string | undefined) => digest?.slice(0, 19) ?? 'nothing';
 
 async function invoke(world: World, example: Example): Promise<string> {
+  const { accessKeyId, secretAccessKey } = world.aws.credentials;
   const client = new LambdaClient({
     region: world.aws.region,
     endpoint: world.aws.url,
-    credentials: { accessKeyId: 'AKIASANDBOX', secretAccessKey: 'sandbox' },
+    credentials: { accessKeyId, secretAccessKey },
   });
   const answer = await client.send(
     new InvokeCommand({ FunctionName: fn, Qualifier: 'live', Payload: Buffer.from(example.event) }),

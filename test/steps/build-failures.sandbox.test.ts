@@ -5,9 +5,11 @@ import { openBench, openFront, succeeded, unique, type Bench, type Front } from 
 let bench: Bench;
 let front: Front;
 const dockerfile = () =>
-  ['FROM sandbox/busybox:1', `RUN echo ${unique()} > /unique; date +%s%N >> /unique`, ''].join(
-    '\n',
-  );
+  [
+    'FROM sandbox/busybox:1',
+    `RUN echo ${unique()} > /unique; cat /proc/sys/kernel/random/uuid >> /unique`,
+    '',
+  ].join('\n');
 
 beforeAll(async () => {
   bench = await openBench({ Dockerfile: dockerfile() });

@@ -26,24 +26,22 @@ export function builderRequest(
   symlinkSync(join(bench.dockerConfig, 'cli-plugins'), join(folder, 'cli-plugins'));
   return {
     inputs: {
-      builder: ({
-	driver: 'auto',
-	builder: '',
-	buildxVersion: '',
-	driverOpts: [],
-	buildkitdFlags: '',
-	buildkitdConfig: '',
-	buildkitdConfigInline: '',
-	endpoint: '',
-	cacert: '',
-	cert: '',
-	...{
-		key: '',
-		keepState: false,
-		cleanup: true,
-		...change.inputs
-	}
-}),
+      builder: {
+        driver: 'auto',
+        builder: '',
+        buildxVersion: '',
+        driverOpts: [],
+        buildkitdFlags: '',
+        buildkitdConfig: '',
+        buildkitdConfigInline: '',
+        endpoint: '',
+        cacert: '',
+        cert: '',
+        key: '',
+        keepState: false,
+        cleanup: true,
+        ...change.inputs,
+      },
       build: { allow: change.allow ?? [] },
     },
     facts: change.facts,

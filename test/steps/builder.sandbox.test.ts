@@ -88,15 +88,15 @@ async function pushDigest(builder: Builder, env: NodeJS.ProcessEnv) {
 describe('docker', () => {
   it('needs no call: the builder is named as the context', async () => {
     const { builder, records } = await prepare({ driver: 'docker' });
-    expect(builder).toEqual(({
-	name: 'default',
-	driver: 'docker',
-	pushByDigest: false,
-	cacheExport: true,
-	s3Cache: false,
-	buildkitVersion: undefined,
-	created: false
-}));
+    expect(builder).toEqual({
+      name: 'default',
+      driver: 'docker',
+      pushByDigest: false,
+      cacheExport: true,
+      s3Cache: false,
+      buildkitVersion: undefined,
+      created: false,
+    });
     expect(records).toEqual([]);
     succeeded(await bench.build({ builder }));
   });

@@ -45,45 +45,43 @@ const request = (
   change: Partial<BuilderRequest> = {},
 ): BuilderRequest => ({
   inputs: {
-    builder: ({
-	driver: 'auto',
-	builder: '',
-	buildxVersion: '',
-	driverOpts: [],
-	buildkitdFlags: '',
-	buildkitdConfig: '',
-	buildkitdConfigInline: '',
-	endpoint: '',
-	cacert: '',
-	cert: '',
-	...{
-		key: '',
-		keepState: false,
-		cleanup: true,
-		...inputs
-	}
-}),
+    builder: {
+      driver: 'auto',
+      builder: '',
+      buildxVersion: '',
+      driverOpts: [],
+      buildkitdFlags: '',
+      buildkitdConfig: '',
+      buildkitdConfigInline: '',
+      endpoint: '',
+      cacert: '',
+      cert: '',
+      key: '',
+      keepState: false,
+      cleanup: true,
+      ...inputs,
+    },
     build: { allow: [] },
   },
-  facts: ({
-	serverVersion: '28.5.2',
-	containerdStore: true,
-	buildxVersion: '0.29.1',
-	platform: 'linux/amd64',
-	problem: undefined,
-	context: 'default'
-}),
+  facts: {
+    serverVersion: '28.5.2',
+    containerdStore: true,
+    buildxVersion: '0.29.1',
+    platform: 'linux/amd64',
+    problem: undefined,
+    context: 'default',
+  },
   choice: { driver, why: '' },
   folder: join(folder, 'docker'),
-  context: ({
-	repository: 'o/r',
-	runId: 7,
-	runAttempt: 2,
-	job: 'ship',
-	runnerName: 'r1',
-	workflowRef: 'o/r/.github/workflows/ship.yml@refs/heads/main',
-	workspace: '/checkout'
-}),
+  context: {
+    repository: 'o/r',
+    runId: 7,
+    runAttempt: 2,
+    job: 'ship',
+    runnerName: 'r1',
+    workflowRef: 'o/r/.github/workflows/ship.yml@refs/heads/main',
+    workspace: '/checkout',
+  },
   toolCache: join(folder, 'tools'),
   env: {},
   userEnv: { HOME: '/home/user' },
@@ -118,13 +116,13 @@ describe('prepareBuilder', () => {
     ]);
     expect(builder).toMatchObject({ created: true, buildkitVersion: '0.25.1' });
     expect(records).toEqual([
-      ({
-	name,
-	driver: 'docker-container',
-	keepState: false,
-	dockerConfig: join(folder, 'docker'),
-	buildxConfig: join(folder, 'docker/buildx')
-}),
+      {
+        name,
+        driver: 'docker-container',
+        keepState: false,
+        dockerConfig: join(folder, 'docker'),
+        buildxConfig: join(folder, 'docker/buildx'),
+      },
     ]);
     expect(env).toEqual({ BUILDX_CONFIG: join(folder, 'docker/buildx'), BUILDX_BUILDER: '' });
   });
@@ -252,13 +250,13 @@ describe('prepareBuilder', () => {
 });
 
 describe('removeBuilder', () => {
-  const record: BuilderRecord = ({
-	name: 'b',
-	driver: 'docker-container',
-	keepState: false,
-	dockerConfig: '/d',
-	buildxConfig: '/d/buildx'
-});
+  const record: BuilderRecord = {
+    name: 'b',
+    driver: 'docker-container',
+    keepState: false,
+    dockerConfig: '/d',
+    buildxConfig: '/d/buildx',
+  };
   const remove = async (change: Partial<BuilderRecord>, docker: ReturnType<typeof fakeDocker>) => {
     const { log, lines } = collectLog();
     await removeBuilder({ ...record, ...change }, { run: docker.run, log, env: {} });

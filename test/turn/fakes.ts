@@ -171,7 +171,8 @@ export class FakeEcr implements OrderEcr {
     if (now !== undefined && this.immutable.has(tag)) {
       throw failure('TagImmutableError', `The image tag '${tag}' already exists`);
     }
-    const on = [...this.tags.values()].filter((digest) => digest === manifest.digest).length;
+    let on = 0;
+    for (const digest of this.tags.values()) if (digest === manifest.digest) on += 1;
     if (on >= this.tagLimit) {
       throw failure('ActionError', 'PutImage was refused.', {
         cause: failure('LimitExceededException', `the limit of ${this.tagLimit} tags per image`),
@@ -199,9 +200,11 @@ export class FakeEcr implements OrderEcr {
   }
   async tagged(_: string, prefix: string) {
     await this.before('tagged', prefix);
-    return new Map(
-      [...this.tags].filter(([tag]) => tag.startsWith(prefix) && !this.unlisted.has(tag)),
-    );
+    const found = new Map<string, string>();
+    for (const [tag, digest] of this.tags) {
+      if (tag.startsWith(prefix) && !this.unlisted.has(tag)) found.set(tag, digest);
+    }
+    return found;
   }
 }
 

@@ -279,8 +279,13 @@ export function worldOf(setup: Setup, machine: Machine) {
       }
       case 'sleep':
         // Waking up to see the same again would only make the world bigger.
-        if (!blocked(world, run)) answer({ on: 'slept', timeUp: false }, 'wakes');
-        if (setup.timeouts === true) answer({ on: 'slept', timeUp: true }, 'has waited enough');
+        if (!blocked(world, run)) {
+          answer({ on: 'slept', timeUp: false, readAgain: true }, 'wakes and reads');
+          answer({ on: 'slept', timeUp: false, readAgain: false }, 'wakes');
+        }
+        if (setup.timeouts === true) {
+          answer({ on: 'slept', timeUp: true, readAgain: false }, 'has waited enough');
+        }
         fail();
         return;
       case 'ready':

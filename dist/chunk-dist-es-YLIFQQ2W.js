@@ -1,0 +1,2 @@
+import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);
+import{ENV_ACCOUNT_ID,ENV_CREDENTIAL_SCOPE,ENV_EXPIRATION,ENV_KEY,ENV_SECRET,ENV_SESSION,fromEnv}from"./chunk-chunk-EJ6GVJHJ.js";import"./chunk-chunk-KNAE4FUU.js";import"./chunk-chunk-E7FKZO6K.js";import"./chunk-chunk-B72MLELL.js";import"./chunk-chunk-UPQXG6MF.js";import"./chunk-chunk-SX6RHCU5.js";import"./chunk-chunk-D26M3LUU.js";import"./chunk-chunk-I6OOZDGK.js";export{ENV_ACCOUNT_ID,ENV_CREDENTIAL_SCOPE,ENV_EXPIRATION,ENV_KEY,ENV_SECRET,ENV_SESSION,fromEnv};

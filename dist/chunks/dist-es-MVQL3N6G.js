@@ -1,2 +1,0 @@
-import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);
-import{ENV_ACCOUNT_ID,ENV_CREDENTIAL_SCOPE,ENV_EXPIRATION,ENV_KEY,ENV_SECRET,ENV_SESSION,fromEnv}from"./chunk-O4DQ4UWC.js";import"./chunk-EX24TL3X.js";import"./chunk-KSERVLB3.js";import"./chunk-6EEPXA5D.js";import"./chunk-UQMYL4KD.js";import"./chunk-JYL5VIAI.js";import"./chunk-7RN3BKGE.js";import"./chunk-YZASLWB7.js";export{ENV_ACCOUNT_ID,ENV_CREDENTIAL_SCOPE,ENV_EXPIRATION,ENV_KEY,ENV_SECRET,ENV_SESSION,fromEnv};

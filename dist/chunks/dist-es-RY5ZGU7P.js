@@ -1,2 +1,0 @@
-import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);
-import{credentialsTreatedAsExpired,credentialsWillNeedRefresh,defaultProvider}from"./chunk-P2OJYTA4.js";import"./chunk-O4DQ4UWC.js";import"./chunk-EX24TL3X.js";import"./chunk-KSERVLB3.js";import"./chunk-6EEPXA5D.js";import"./chunk-UQMYL4KD.js";import"./chunk-JYL5VIAI.js";import"./chunk-7RN3BKGE.js";import"./chunk-YZASLWB7.js";export{credentialsTreatedAsExpired,credentialsWillNeedRefresh,defaultProvider};

@@ -1,2 +1,0 @@
-import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);
-import{AssumeRoleCommand,STSClient}from"./chunk-H7SYYHVD.js";import"./chunk-BWHHKX3D.js";import"./chunk-MWQ64YVB.js";import"./chunk-C5FO2W6S.js";import"./chunk-NYA5AZJG.js";import"./chunk-FIGD7JSS.js";import"./chunk-EX24TL3X.js";import"./chunk-KSERVLB3.js";import"./chunk-6EEPXA5D.js";import"./chunk-UQMYL4KD.js";import"./chunk-JYL5VIAI.js";import"./chunk-7RN3BKGE.js";import"./chunk-YZASLWB7.js";export{AssumeRoleCommand,STSClient};
