@@ -5,7 +5,7 @@ import type { Metrics } from '../systems/cloudwatch.ts';
 import type { Ecr } from '../systems/ecr.ts';
 import type { Lambda } from '../systems/lambda.ts';
 import type { Log } from '../systems/runner.ts';
-import { duration, type Clock } from '../wait.ts';
+import type { Clock } from '../wait.ts';
 import { flip } from '../deploy/alias.ts';
 import { canary } from '../deploy/canary.ts';
 import { bringCode, isLive, tryUpdate } from '../deploy/code.ts';
@@ -288,14 +288,4 @@ function report(ways: readonly Way[], started: number, clock: Clock): DeployRepo
     };
   });
   return { rows };
-}
-
-/** One line a function, for the log. */
-export function describeRow(row: DeployRow): string {
-  const name = row.alias === undefined ? row.function : `${row.function}:${row.alias}`;
-  const move = `${shortDigest(row.fromDigest)} → ${shortDigest(row.toDigest)}`;
-  const version = row.version === undefined ? '' : `, version ${row.version}`;
-  const by = row.supersededBy === undefined ? '' : ` by ${row.supersededBy}`;
-  const time = row.ms === 0 ? '' : ` in ${duration(row.ms)}`;
-  return `${name}: ${row.result}${by}, ${move}${version}${time}`;
 }

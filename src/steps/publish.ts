@@ -67,7 +67,7 @@ export interface Turn {
   begin(): Promise<void>;
   /**
    * Waits until no earlier live run of the lane is still to publish (`in-turn`), or order-timeout is
-   * over. `publish` does it itself; call it when the image is ready, as looking earlier only costs requests.
+   * over. Called beside the build, its requests cost no time; else `publish` does it.
    * @returns ms waited.
    */
   wait(signal?: AbortSignal): Promise<number>;

@@ -3,7 +3,6 @@ import type { Run } from './process.ts';
 
 interface Inspected {
   readonly Id?: string;
-  readonly RepoDigests?: readonly string[] | null;
   readonly Os?: string;
   readonly Architecture?: string;
   readonly Variant?: string;
@@ -32,7 +31,6 @@ function toLocalImage(found: Inspected, id: string): LocalImage {
   const { Os = '', Architecture = '', Variant = '' } = found;
   return {
     id,
-    repoDigests: found.RepoDigests ?? [],
     // Docker states `v8` for arm64, which platforms leave out.
     platform: [Os, Architecture, ...(Variant === '' || Variant === 'v8' ? [] : [Variant])].join(
       '/',

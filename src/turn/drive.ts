@@ -12,8 +12,11 @@ import type { Ahead, Blocker, Register } from './register.ts';
 
 /** After a cancel the runner kills the process in 7.5 s; this much of that is used to finish. */
 const FINISH_WITHIN = 6_000;
-/** The wait between two looks grows by half each time up to this many times the first. */
-const BACK_OFF = 4;
+/**
+ * The wait between two looks grows by half each time up to this many times the first. Answers of 304 are
+ * free, but GitHub's secondary limit is 900 requests a minute, which 50 waiting runs share.
+ */
+const BACK_OFF = 2;
 /** How often a wait that doesn't change is shown again, in ms. */
 const SHOW_EVERY = 60_000;
 /** How often a waiting run reads the register, in ms: in ECR that lists the repository's tags. */
@@ -91,7 +94,8 @@ async function carryOut(
       return { on: 'announced' };
     case 'readTag':
       return { on: 'tag', digest: await tag?.read() };
-    case 'putTag':
+    default:
+      effect satisfies { do: 'putTag' };
       return (await tag?.put(effect.to)) === false ? { on: 'gone' } : { on: 'put' };
   }
 }

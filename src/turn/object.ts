@@ -19,7 +19,7 @@ export interface SharedObject {
 }
 
 /**
- * One JSON object at `key`. `where` names it in messages (`s3://bucket/key`).
+ * One JSON object at `key`. `where` names it in messages (`key in the bucket x`).
  *
  * A put whose answer was lost and that was sent again comes back as "changed"; the next read then shows
  * our own value and `change` has nothing to do.
@@ -51,7 +51,7 @@ export function sharedObject(
         await clock.sleep(Math.round((20 + 15 * Math.min(attempt, 12)) * (0.5 + clock.random())));
       }
       throw new ActionError(
-        `${where} was changed by others ${tries} times in a row while we tried.`,
+        `The order's object ${where} was changed by others ${tries} times in a row while we tried.`,
         {
           hint: 'Run the job again. If this comes back, see what else writes to that object.',
         },
@@ -87,27 +87,4 @@ function parse(body: string, where: string): Readonly<Record<string, unknown>> {
 /** A plain JSON object, not an array or null. */
 export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/**
- * Refuses a store that ignores `If-Match` or `If-None-Match`: there, two runs would overwrite each
- * other's announcements without noticing. Three small requests on an object of its own.
- */
-export async function proveCompareAndSet(
-  store: ObjectStore,
-  key: string,
-  where: string,
-): Promise<void> {
-  const body = `${JSON.stringify({ schema: SCHEMA, for: 'compare-and-set probe' })}\n`;
-  await store.put(key, body, undefined);
-  const created = await store.put(key, body, undefined);
-  const overwritten = await store.put(key, body, '"00000000000000000000000000000000"');
-  if (created === 'changed' && overwritten === 'changed') return;
-  const ignored = [
-    ...(created === 'written' ? ['If-None-Match'] : []),
-    ...(overwritten === 'written' ? ['If-Match'] : []),
-  ].join(' and ');
-  throw new ActionError(`The store of ${where} ignores ${ignored}: it has no compare-and-set.`, {
-    hint: 'Amazon S3 has it. Use a bucket there for order-bucket, or order-state: registry.',
-  });
 }

@@ -1,7 +1,7 @@
 import { ActionError } from '../errors.ts';
 import type { GitHubActions } from '../systems/github.ts';
 import type { Log } from '../systems/runner.ts';
-import type { ObjectStore } from '../systems/s3.ts';
+import type { ProbedObjectStore } from '../systems/s3.ts';
 import type { Clock } from '../wait.ts';
 import type { MovingTag } from './drive.ts';
 import type { OrderKey } from './keys.ts';
@@ -17,7 +17,7 @@ export interface TurnSystems {
   readonly ecr: OrderEcr;
   readonly github: GitHubActions | undefined;
   /** The bucket named by order-bucket. */
-  readonly store: ObjectStore | undefined;
+  readonly store: ProbedObjectStore | undefined;
   readonly log: Log;
   readonly clock: Clock;
 }

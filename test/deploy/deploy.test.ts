@@ -131,6 +131,25 @@ describe('one function', () => {
     fn.provisionedConcurrency = true;
     const { rows } = await world.ship(await world.push(), 'app:live');
     expect(rows).toMatchObject([{ aliasFrom: '1', aliasTo: '2' }]);
+    expect(world.log.lines.join('\n')).toContain(
+      'AWS is still moving provisioned concurrency to 2',
+    );
+  });
+
+  test('weights that an earlier canary left behind are taken off', async () => {
+    const [one, two] = [await world.push(), await world.push()];
+    const fn = await world.standIn.create('app', { image: world.uri(one) });
+    await world.ship(one, 'app:live');
+    await world.ship(two, 'app:live');
+    await world.lambda.updateAlias('app', 'live', {
+      version: '2',
+      weights: { 1: 0.1 },
+      revisionId: fn.aliases.get('live')?.revisionId ?? '',
+      description: '',
+    });
+    const { rows } = await world.ship(two, 'app:live');
+    expect(rows).toMatchObject([{ result: 'updated', aliasTo: '2' }]);
+    expect(fn.aliases.get('live')).toMatchObject({ version: '2', weights: {} });
   });
 });
 
@@ -227,6 +246,23 @@ describe('others at work', () => {
     expect(rows).toMatchObject([{ result: 'superseded', supersededBy: 'run 8', version: '2' }]);
     expect(fn.aliases.get('live')?.version).toBe('3');
     expect(fn.versions[2]?.code?.codeSha256).toBe(newer.digest.replace('sha256:', ''));
+  });
+
+  test('an alias that a newer run moves on at once is seen when it is read back', async () => {
+    const [old, newer] = [await world.push(), await world.push()];
+    const fn = await world.standIn.create('app', { image: world.uri(old) });
+    await world.ship(old, 'app:live');
+    const guard = (digest: string | undefined) =>
+      Promise.resolve(digest === newer.digest ? { supersededBy: 'run 9' } : ('go' as const));
+    // Preflight and the read before the move; the third is the read after it.
+    world.standIn.before('lambda:GetAlias', () => undefined);
+    world.standIn.before('lambda:GetAlias', () => undefined);
+    world.standIn.before('lambda:GetAlias', async () => {
+      await world.ship(newer, 'app:live', { guard });
+    });
+    const { rows } = await world.ship(await world.push(), 'app:live', { guard });
+    expect(rows).toMatchObject([{ result: 'superseded', supersededBy: 'run 9' }]);
+    expect(fn.aliases.get('live')?.version).toBe('3');
   });
 
   test('an alias moved between read and write (412) is read again', async () => {

@@ -1,4 +1,5 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { Refusal } from '../sandbox/aws/lambda/source-image.ts';
 import { failure, openLambdaWorld, type LambdaWorld } from './kit.ts';
 
 let world: LambdaWorld;
@@ -170,6 +171,34 @@ describe('failures', () => {
     expect(text).toContain('permission lambda:UpdateAlias is missing');
     expect(text).toContain('"lambda:PublishVersion"');
     expect(text).toContain('"arn:aws:lambda:eu-west-1:123456789012:function:two:*"');
+  });
+
+  test('what a newer run has moved meanwhile is not taken back', async () => {
+    const old = await world.push();
+    for (const name of ['one', 'two']) {
+      await world.standIn.create(name, { image: world.uri(old) });
+    }
+    await world.ship(old, 'one:live\ntwo:live');
+    const newer = await world.push();
+    const one = world.standIn.functions.get('one');
+    // `one` is moved by this run, then by a newer one, before `two` is refused.
+    world.standIn.before(
+      'lambda:UpdateAlias',
+      async () => {
+        await vi.waitFor(() => {
+          expect(one?.aliases.get('live')?.version).toBe('2');
+        });
+        await world.ship(newer, 'one:live');
+        throw new Refusal(403, 'AccessDeniedException', 'no');
+      },
+      'two',
+    );
+    const text = await failure(world.ship(await world.push(), 'one:live\ntwo:live'));
+    expect(text).toContain(
+      'one:live: the alias was moved by somebody else since; left at version 3',
+    );
+    expect(text).toContain('one:live: $LATEST was deployed by somebody else since');
+    expect(one?.aliases.get('live')?.version).toBe('3');
   });
 
   test('AWS refusing the dry run of one changes nothing anywhere', async () => {

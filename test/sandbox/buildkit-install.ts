@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
 import { execute, onPath } from './engine/execute.ts';
@@ -11,6 +11,9 @@ export interface BuildkitPrograms {
   readonly buildkitd: string;
   readonly buildctl: string;
 }
+
+/** Leaves the processor to others, and ends when this process does. */
+const politely = ['--pdeathsig', 'KILL', '--', 'nice', '-n', '15'];
 
 let told = false;
 
@@ -34,10 +37,13 @@ export async function installBuildkit(say: Say): Promise<BuildkitPrograms | unde
 
 /** Builds into `home`; returns why it can't be done. */
 async function build(home: string, say: Say): Promise<string | undefined> {
+  if (process.platform !== 'linux') return 'it runs on Linux only';
   if (!(await onPath('go'))) return 'no Go on this machine';
   say(`Building BuildKit ${version} with Go (some minutes, once a machine)`);
-  mkdirSync(join(cacheFolder, 'buildkit'), { recursive: true });
-  const work = mkdtempSync(join(cacheFolder, 'buildkit', 'part-'));
+  // Under the lock: what is there is of a build that was broken off.
+  const work = join(cacheFolder, 'buildkit', 'part');
+  rmSync(work, { recursive: true, force: true });
+  mkdirSync(work, { recursive: true });
   try {
     const env = { ...process.env, CGO_ENABLED: '0', GOFLAGS: '-mod=mod -buildvcs=false' };
     // BuildKit's go.mod has an `exclude`, for which `go install …@version` is refused: its
@@ -58,7 +64,7 @@ async function build(home: string, say: Say): Promise<string | undefined> {
       ]),
     ];
     for (const step of steps) {
-      const { code, stderr } = await execute('nice', ['-n', '15', 'go', ...step], {
+      const { code, stderr } = await execute('setpriv', [...politely, 'go', ...step], {
         cwd: work,
         env,
       });

@@ -31,7 +31,7 @@ describe('in turn, by GitHub', () => {
   test('waits for the earlier run to publish, tells whom, with link and time', async () => {
     const { waited, run } = await waitOf(
       (w) => w.github.add(1_009),
-      [[3 * minutes, (w) => w.github.jobs_(1_009, { status: 'completed' })]],
+      [[3 * minutes, (w) => w.github.changeJobs(1_009, { status: 'completed' })]],
     );
     expect(waited).toBeGreaterThanOrEqual(3 * minutes);
     expect(waited).toBeLessThan(3 * minutes + 25_000);
@@ -61,7 +61,7 @@ describe('in turn, by GitHub', () => {
   test.each<[string, (w: ReturnType<typeof world>) => void]>([
     ['failed', (w) => w.github.finish(1_009, 'failure')],
     ['cancelled', (w) => w.github.finish(1_009, 'cancelled')],
-    ['skipped', (w) => w.github.jobs_(1_009, { status: 'completed', conclusion: 'skipped' })],
+    ['skipped', (w) => w.github.changeJobs(1_009, { status: 'completed', conclusion: 'skipped' })],
     ['timed out', (w) => w.github.finish(1_009, 'timed_out')],
     ['deleted', (w) => w.github.remove(1_009)],
   ])('an earlier run that is %s while waited for lets it go', async (_, change) => {
@@ -217,7 +217,8 @@ describe('in turn, by GitHub', () => {
       [
         [
           2 * minutes,
-          (w) => w.github.jobs_(1_009, { name: 'release / publish (arm)', status: 'completed' }),
+          (w) =>
+            w.github.changeJobs(1_009, { name: 'release / publish (arm)', status: 'completed' }),
         ],
       ],
       { job: 'publish' },

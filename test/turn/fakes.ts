@@ -5,7 +5,7 @@ import type { RunContext } from '../../src/context.ts';
 import type { Manifest } from '../../src/systems/ecr.ts';
 import type { GitHubActions, WorkflowJob, WorkflowRun } from '../../src/systems/github.ts';
 import type { Annotation, Log } from '../../src/systems/runner.ts';
-import type { ObjectStore } from '../../src/systems/s3.ts';
+import type { ProbedObjectStore } from '../../src/systems/s3.ts';
 import type { OrderInputs } from '../../src/inputs/inputs.ts';
 import type { OrderEcr } from '../../src/turn/register.ts';
 import type { Clock } from '../../src/wait.ts';
@@ -209,10 +209,10 @@ export class FakeEcr implements OrderEcr {
 }
 
 /** S3 with compare-and-set, and what goes wrong with it. */
-export class FakeStore implements ObjectStore {
+export class FakeStore implements ProbedObjectStore {
   readonly objects = new Map<string, { body: string; etag: string }>();
-  ignoresIfMatch = false;
-  ignoresIfNoneMatch = false;
+  /** Whether it overwrites no matter what. */
+  careless = false;
   before: (operation: 'get' | 'put' | 'delete', key: string) => Promise<void> = async () => {};
   /** The next puts succeed but are answered as the SDK's second try would be: changed. */
   lostAnswers = 0;
@@ -233,8 +233,8 @@ export class FakeStore implements ObjectStore {
     }
     const wrong =
       etag === undefined
-        ? now !== undefined && !this.ignoresIfNoneMatch
-        : now?.etag !== etag && !this.ignoresIfMatch;
+        ? now !== undefined && !this.careless
+        : now?.etag !== etag && !this.careless;
     if (wrong) return 'changed' as const;
     this.#etags += 1;
     this.objects.set(key, { body, etag: `"${this.#etags}"` });
@@ -243,6 +243,9 @@ export class FakeStore implements ObjectStore {
       return 'changed' as const;
     }
     return 'written' as const;
+  }
+  async probe() {
+    if (this.careless) throw new Error('The store ignores If-Match.');
   }
   async delete(key: string) {
     await this.before('delete', key);
@@ -294,10 +297,10 @@ export class FakeGitHub implements GitHubActions {
   /** The run and all its jobs are over. */
   finish(id: number, conclusion = 'success'): void {
     this.#change(id, { status: 'completed', conclusion });
-    this.jobs_(id, { status: 'completed', conclusion });
+    this.changeJobs(id, { status: 'completed', conclusion });
   }
   /** Its publishing job is over, the run goes on. */
-  jobs_(id: number, change: Partial<WorkflowJob>): void {
+  changeJobs(id: number, change: Partial<WorkflowJob>): void {
     this.jobsOf.set(
       id,
       (this.jobsOf.get(id) ?? []).map((job) => ({ ...job, ...change })),

@@ -24,8 +24,6 @@ export interface ManifestSource {
 /** An image in the Docker on this machine. */
 export interface LocalImage {
   readonly id: string;
-  /** Digests under which it was pulled or pushed. */
-  readonly repoDigests: readonly string[];
   readonly platform: string;
   readonly env: readonly string[];
   readonly onbuild: readonly string[];
@@ -62,11 +60,6 @@ async function find(
   const name = readImageName(reference);
   const here = await local?.(reference);
   if (here === undefined) return remote(name, platform, registry);
-  // Where the registry still has just this image, the digest is the same on every machine.
-  const top = await registry.manifest(name.image, name.reference).catch(() => undefined);
-  if (top !== undefined && here.repoDigests.some((known) => known.endsWith(`@${top.digest}`))) {
-    return remote(name, platform, registry);
-  }
   if (here.platform !== platformText(platform)) {
     throw new Undecidable(
       `${reference} is on this machine for ${here.platform}, not for ${platformText(platform)}`,
@@ -83,7 +76,7 @@ async function remote(
   const what = `the base image ${name.familiar}`;
   const { image } = name;
   const top = await reach(what, () => registry.manifest(image, name.reference));
-  const index = parse<{ manifests?: readonly Child[] }>(top.body, what);
+  const index = parse(top.body, what) as { manifests?: readonly Child[] };
   let manifest = top;
   if (index.manifests !== undefined) {
     const child = index.manifests.find((each) => isFor(each, platform));
@@ -92,13 +85,13 @@ async function remote(
     }
     manifest = await reach(what, () => registry.manifest(image, child.digest));
   }
-  const { config } = parse<{ config?: { digest?: string } }>(manifest.body, what);
+  const { config } = parse(manifest.body, what) as { config?: { digest?: string } };
   const configDigest = config?.digest;
   if (configDigest === undefined) throw new Undecidable(`${what} has a manifest without config`);
   const text = await reach(what, () => registry.blob(image, configDigest));
-  const { config: settings } = parse<{
+  const { config: settings } = parse(text, what) as {
     config?: { Env?: readonly string[] | null; OnBuild?: readonly string[] | null };
-  }>(text, what);
+  };
   return {
     digest: manifest.digest,
     env: settings?.Env ?? [],
@@ -134,10 +127,10 @@ async function reach<T>(what: string, ask: () => Promise<T | undefined>): Promis
   return found;
 }
 
-function parse<T extends object>(text: string, what: string): T {
+function parse(text: string, what: string): object {
   try {
     const value: unknown = JSON.parse(text);
-    if (typeof value === 'object' && value !== null) return value as T;
+    if (typeof value === 'object' && value !== null) return value;
   } catch {
     // Said below, like any other answer that is no manifest.
   }

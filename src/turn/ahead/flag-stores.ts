@@ -1,7 +1,7 @@
 import { compareKeys, keyText, type OrderKey } from '../keys.ts';
 import { isRecord } from '../object.ts';
 import type { OrderEcr, Register } from '../register.ts';
-import { orderObject, provePlace, type Place } from '../registers/s3.ts';
+import { orderObject, type Place } from '../registers/s3.ts';
 import type { Flag, FlagStore } from './flags.ts';
 
 const FLAG_TAG = /^begun-[0-9a-f]{8}\.(\d{1,16})\.(\d{1,6})\.(\d{1,12})$/;
@@ -86,7 +86,7 @@ export function s3Flags(place: Place, lane: string, keep: number): FlagStore {
             .filter((other) => flag.since - other.since < keep);
           return write([...others, flag]);
         },
-        () => (first ? provePlace(place) : Promise.resolve()),
+        () => (first ? place.store.probe() : Promise.resolve()),
       );
     },
     async lower(key) {

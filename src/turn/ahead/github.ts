@@ -7,6 +7,8 @@ import { IDLE_GRACE, isCandidate, isJobNamed, ownJobName, standing } from './sta
 
 /** Pages of 100 runs looked through at most. Live runs further back have waited for days. */
 const MOST_PAGES = 10;
+/** A blocking run's jobs are polled; the run itself only every so many times, or when they don't tell. */
+const RUN_EVERY = 4;
 /** How often a list without this very run is taken for a stale one. */
 const STALE_LOOKS = 3;
 
@@ -30,7 +32,7 @@ export interface GitHubAheadOptions {
  * The list is asked for unfiltered: a filtered one comes from a search index that lags by minutes
  * (field fact). All earlier runs count, not only the one before: if N-1 is cancelled while N-2 still
  * publishes, N must wait for N-2. Only the newest that blocks is polled; when it is done, the list is
- * asked again. Polling costs two conditional requests, which are free while nothing changes (304).
+ * asked again. A poll costs a conditional request or two, which are free while nothing changes (304).
  */
 export function githubAhead(
   github: GitHubActions,
@@ -43,6 +45,7 @@ export function githubAhead(
   let current: WorkflowRun | undefined;
   let stale = 0;
   let off = false;
+  let polls = 0;
   /** When a run was first seen with nothing running. */
   const idleSince = new Map<number, number>();
 
@@ -71,10 +74,18 @@ export function githubAhead(
     return found;
   };
 
-  const blocker = async (run: WorkflowRun | undefined): Promise<Blocker | undefined> => {
-    if (run === undefined) return undefined;
-    const found = standing(run, await github.jobs(run.id), publishes());
-    if (!found.blocks) return undefined;
+  /** @param known what a list or an earlier poll told; asked for again when jobs alone don't tell. */
+  const blocker = async (known: WorkflowRun, fresh: boolean): Promise<Blocker | undefined> => {
+    const jobs = await github.jobs(known.id);
+    let run: WorkflowRun | undefined = known;
+    let found = standing(run, jobs, publishes());
+    polls += 1;
+    const clear = found.blocks ? !found.idle && polls % RUN_EVERY !== 0 : jobs.length > 0;
+    if (!fresh && !clear) {
+      run = await github.run(known.id);
+      found = standing(run, jobs, publishes());
+    }
+    if (run === undefined || !found.blocks) return undefined;
     if (!found.idle) idleSince.delete(run.id);
     else {
       const since = idleSince.get(run.id) ?? clock.now();
@@ -112,7 +123,7 @@ export function githubAhead(
   const look = async (after: number): Promise<Look> => {
     const self = me ?? (await identify());
     if (current !== undefined) {
-      const by = current.id >= after ? await blocker(await github.run(current.id)) : undefined;
+      const by = current.id >= after ? await blocker(current, false) : undefined;
       if (by !== undefined) return { is: 'blocked', by };
       current = undefined;
     }
@@ -120,7 +131,7 @@ export function githubAhead(
     for (const run of candidates) {
       // What is before an announced run is superseded and publishes nothing any more.
       if (run.id < after) continue;
-      const by = await blocker(run);
+      const by = await blocker(run, true);
       if (by !== undefined) {
         current = run;
         return { is: 'blocked', by };

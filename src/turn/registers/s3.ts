@@ -1,34 +1,34 @@
-import type { ObjectStore } from '../../systems/s3.ts';
+import type { ProbedObjectStore } from '../../systems/s3.ts';
 import { ActionError } from '../../errors.ts';
 import type { Clock } from '../../wait.ts';
 import { compareKeys } from '../keys.ts';
-import { isRecord, proveCompareAndSet, sharedObject, type SharedObject } from '../object.ts';
+import { isRecord, sharedObject, type SharedObject } from '../object.ts';
 import type { Announced, View } from '../protocol.ts';
 import { higher, type Register } from '../register.ts';
 
-/** Where the order's objects are: `prefix` ends with `/`, `where` is `s3://bucket/`. */
+/** Where the order's objects are. `prefix` ends with `/`; `where` is what messages call the store. */
 export interface Place {
-  readonly store: ObjectStore;
+  readonly store: ProbedObjectStore;
   readonly prefix: string;
   readonly where: string;
   readonly clock: Clock;
 }
 
 /** The place of a repository's order in `bucket`. @param uri `host/name` as ECR returns it. */
-export function orderPlace(store: ObjectStore, bucket: string, uri: string, clock: Clock): Place {
-  return { store, prefix: `ship-to-ecr/order/${uri}/`, where: `s3://${bucket}/`, clock };
+export function orderPlace(
+  store: ProbedObjectStore,
+  bucket: string,
+  uri: string,
+  clock: Clock,
+): Place {
+  return { store, prefix: `${uri}/`, where: `the bucket ${bucket}`, clock };
 }
 
 /** The shared object `name` of a place. */
 export function orderObject(place: Place, name: string): { object: SharedObject; where: string } {
   const key = `${place.prefix}${name}.json`;
-  const where = `${place.where}${key}`;
+  const where = `${key} in ${place.where}`;
   return { object: sharedObject(place.store, key, where, place.clock), where };
-}
-
-/** Refuses a store without compare-and-set; see proveCompareAndSet. */
-export function provePlace(place: Place): Promise<void> {
-  return proveCompareAndSet(place.store, `${place.prefix}probe.json`, place.where);
 }
 
 /**
@@ -57,7 +57,7 @@ export function s3Register(place: Place, id: string): Register {
           return { ...now, register: id, lanes: Object.fromEntries(lanes) };
         },
         async () => {
-          if (!proved) await provePlace(place);
+          if (!proved) await place.store.probe();
           proved = true;
         },
       );

@@ -1,4 +1,4 @@
-import { copyFileSync, linkSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
+import { copyFileSync, linkSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { existsSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { must } from '../engine/execute.ts';
@@ -15,8 +15,9 @@ export async function makeBuildkitTree(programs: {
 }): Promise<string> {
   const tar = join(cacheFolder, 'images', `buildkit-${basename(dirname(programs.buildkitd))}.tar`);
   if (existsSync(tar)) return tar;
-  mkdirSync(join(cacheFolder, 'images'), { recursive: true });
-  const work = mkdtempSync(join(cacheFolder, 'images', 'part-'));
+  const work = join(cacheFolder, 'images', 'part-buildkit');
+  rmSync(work, { recursive: true, force: true });
+  mkdirSync(work, { recursive: true });
   try {
     const root = join(work, 'root');
     for (const folder of ['bin', 'usr/bin', 'etc', 'tmp', 'run', 'var/lib/buildkit']) {

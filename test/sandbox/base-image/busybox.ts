@@ -1,4 +1,4 @@
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { linkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { must } from '../engine/execute.ts';
@@ -8,8 +8,9 @@ import { cacheFolder, type Say } from '../engine/places.ts';
 export async function makeBusyboxTree(_say: Say): Promise<string> {
   const tar = join(cacheFolder, 'images', 'busybox-1.tar');
   if (existsSync(tar)) return tar;
-  mkdirSync(join(cacheFolder, 'images'), { recursive: true });
-  const work = mkdtempSync(join(cacheFolder, 'images', 'part-'));
+  const work = join(cacheFolder, 'images', 'part-busybox');
+  rmSync(work, { recursive: true, force: true });
+  mkdirSync(work, { recursive: true });
   try {
     const root = join(work, 'root');
     for (const folder of ['bin', 'etc', 'root', 'tmp', 'var/tmp']) {

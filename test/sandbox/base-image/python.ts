@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { debianMirror } from '../engine/debian.ts';
 import { must } from '../engine/execute.ts';
@@ -14,8 +14,9 @@ export async function makePythonTree(say: Say): Promise<string> {
   const tar = join(cacheFolder, 'images', 'python-3.11-1.tar');
   if (existsSync(tar)) return tar;
   say('Making the Python base image with debootstrap (about a minute, once a machine)');
-  mkdirSync(join(cacheFolder, 'images'), { recursive: true });
-  const work = mkdtempSync(join(cacheFolder, 'images', 'part-'));
+  const work = join(cacheFolder, 'images', 'part-python');
+  rmSync(work, { recursive: true, force: true });
+  mkdirSync(work, { recursive: true });
   try {
     const root = join(work, 'root');
     const mirror = await debianMirror();

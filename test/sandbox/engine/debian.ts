@@ -1,8 +1,8 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
 import { ActionError } from '../../../src/errors.ts';
-import { execute, must, onPath } from './execute.ts';
+import { must, onPath } from './execute.ts';
 import { cacheFolder, isRoot, type Say } from './places.ts';
 
 const quiet = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', LC_ALL: 'C' };
@@ -56,7 +56,10 @@ export async function debianMirror(): Promise<string> {
  * @param packages `name/suite`.
  */
 export async function unpack(packages: readonly string[], folder: string): Promise<void> {
-  const work = mkdtempSync(join(mkdir(cacheFolder), 'apt-'));
+  const work = join(cacheFolder, 'apt');
+  rmSync(work, { recursive: true, force: true });
+  mkdirSync(join(work, 'lists', 'partial'), { recursive: true });
+  mkdirSync(join(work, 'archives', 'partial'), { recursive: true });
   try {
     const suites = new Set(packages.map((name) => name.split('/')[1] ?? 'sid'));
     const mirror = await debianMirror();
@@ -67,8 +70,6 @@ export async function unpack(packages: readonly string[], folder: string): Promi
       sources,
       [...suites].map((suite) => `deb ${trust}${mirror} ${suite} main\n`).join(''),
     );
-    mkdir(join(work, 'lists', 'partial'));
-    mkdir(join(work, 'archives', 'partial'));
     const options = [
       `Dir::Etc::SourceList=${sources}`,
       'Dir::Etc::SourceParts=/dev/null',
@@ -87,15 +88,4 @@ export async function unpack(packages: readonly string[], folder: string): Promi
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
-}
-
-/** Whether every library a program needs is there (packages of a newer suite may want a newer libc). */
-export async function runs(program: string, args: readonly string[]): Promise<boolean> {
-  const { code } = await execute(program, args);
-  return code === 0;
-}
-
-function mkdir(folder: string): string {
-  mkdirSync(folder, { recursive: true });
-  return folder;
 }

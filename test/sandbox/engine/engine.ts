@@ -47,13 +47,13 @@ export async function ensureEngine(options: { say?: Say } = {}): Promise<Engine>
 }
 
 async function attachOrStart(say: Say): Promise<Engine> {
+  const running = await attach();
+  if (running !== undefined) return running;
+  const source = await findOrInstall(say);
   for (let attempt = 1; ; attempt += 1) {
-    const engine = await attach();
-    if (engine !== undefined) return engine;
     await clearStale(say);
     try {
-      const lease = await startKeeper(say);
-      return connect(lease);
+      return connect(await startKeeper(source));
     } catch (error) {
       if (attempt >= 3) throw error;
       say('The engine did not come up; starting it once more');
@@ -76,24 +76,29 @@ async function attach(): Promise<Engine | undefined> {
   return undefined;
 }
 
-async function startKeeper(say: Say): Promise<Lease<EngineRecord>> {
-  mkdirSync(runFolder, { recursive: true });
+type Source = Pick<KeeperPlan, 'bin' | 'config' | 'existing'>;
+
+/** A Docker that runs here already, or the programs to start one. */
+async function findOrInstall(say: Say): Promise<Source> {
   const existing = await findDocker();
   if (existing === undefined && !isRoot) {
     throw new ActionError('No Docker answers, and only root can start one.', {
       hint: 'Start Docker (with the containerd image store), or run this as root on Debian.',
     });
   }
-  const installed = await installEngine(say);
+  const { bin, config } = await installEngine(say);
   say(existing ? `Using the Docker at ${existing}` : 'Starting Docker Engine and the registry');
+  return { bin, config: existing === undefined ? config : undefined, existing };
+}
+
+async function startKeeper(source: Source): Promise<Lease<EngineRecord>> {
+  mkdirSync(runFolder, { recursive: true });
   const life = mkdtempSync(join(runFolder, 'life-'));
   const plan: KeeperPlan = {
-    bin: installed.bin,
-    config: existing === undefined ? installed.config : undefined,
+    ...source,
     life,
     data: join(cacheFolder, 'docker'),
     registryData: join(cacheFolder, 'registry'),
-    existing,
     idle,
   };
   const planFile = join(life, 'plan.json');

@@ -1,12 +1,4 @@
-import {
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  renameSync,
-  rmSync,
-  symlinkSync,
-} from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { ensurePackages, unpack } from './debian.ts';
 import { cacheFolder, type Say } from './places.ts';
@@ -33,8 +25,9 @@ export async function installEngine(say: Say): Promise<Installed> {
   const config = join(home, 'config');
   if (!existsSync(home)) {
     say('Unpacking Docker Engine, buildx and the registry from Debian packages');
-    mkdirSync(cacheFolder, { recursive: true });
-    const part = mkdtempSync(join(cacheFolder, 'part-'));
+    const part = join(cacheFolder, 'part-engine');
+    rmSync(part, { recursive: true, force: true });
+    mkdirSync(part, { recursive: true });
     await unpack([...enginePackages, registryPackage], join(part, 'root'));
     mkdirSync(join(part, 'bin'));
     mkdirSync(join(part, 'config', 'cli-plugins'), { recursive: true });
@@ -55,9 +48,4 @@ export async function installEngine(say: Say): Promise<Installed> {
     renameSync(part, home);
   }
   return { bin, config };
-}
-
-/** Removes an installation that turned out not to work, so that the next start makes a new one. */
-export function forgetEngine(): void {
-  rmSync(join(cacheFolder, 'engine-1'), { recursive: true, force: true });
 }

@@ -64,7 +64,7 @@ export function explore(
   const trace = (id: number, last: string): string[] => {
     const lines = [last];
     for (let at = id; at > 0; at = parents[at] ?? 0) lines.push(labels[at] ?? '');
-    return lines.reverse();
+    return lines.toReversed();
   };
 
   add(model.first, 0, '');

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { judgeRest, judgeStep, NO_WINDOWS } from './explore.ts';
 import { production, worldOf, type RunSetup, type Seen, type Setup, type World } from './world.ts';
@@ -41,8 +41,8 @@ test('any schedule of up to six runs keeps every promise', { timeout: 120_000 },
       const model = worldOf(setup, production);
       let world: World = model.first;
       for (let at = 0; ; at += 1) {
-        const ways: { then: World; label: string; seen: Seen }[] = [];
-        model.visit(world, (then, label, seen) => ways.push({ then, label, seen }));
+        const ways: [World, string, Seen][] = [];
+        model.visit(world, (after, label, seen) => ways.push([after, label, seen]));
         if (model.atRest(world)) {
           const { broken, window } = judgeRest(model, production, world);
           expect(broken).toBeUndefined();
@@ -50,13 +50,15 @@ test('any schedule of up to six runs keeps every promise', { timeout: 120_000 },
           rests += 1;
           if (ways.length === 0) return;
         }
-        expect(ways.length, 'nobody waits for ever').toBeGreaterThan(0);
+        expect(ways.length).toBeGreaterThan(0);
         // When the choices are used up, everything goes on to its end.
         const way = ways[(choices[at] ?? 0) % ways.length];
         if (way === undefined) return;
-        expect(judgeStep(setup, model, world, way.then, way.seen), way.label).toBeUndefined();
-        if (way.seen.back === true) windows['steps back for a moment'] += 1;
-        world = way.then;
+        const [after, label, seen] = way;
+        const broken = judgeStep(setup, model, world, after, seen);
+        expect(broken && `${label}: ${broken}`).toBeUndefined();
+        if (seen.back === true) windows['steps back for a moment'] += 1;
+        world = after;
         states += 1;
       }
     }),

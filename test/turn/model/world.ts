@@ -7,9 +7,9 @@ import type { Announced, Config, Event, Step, View } from '../../../src/turn/pro
 
 /** The machine under test: the production one, or a mutant of it. */
 export interface Machine {
-  start(config: Config): Step;
-  step(config: Config, state: protocol.State, event: Event): Step;
-  resume(config: Config): Step;
+  readonly start: (config: Config) => Step;
+  readonly step: (config: Config, state: protocol.State, event: Event) => Step;
+  readonly resume: (config: Config) => Step;
 }
 
 export const production: Machine = {

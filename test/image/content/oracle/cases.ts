@@ -30,7 +30,7 @@ function question(kind: Question['kind'], random: Random): Question {
     case 'ignore':
       return { kind, text: ignoreFile(random), paths: random.some(4, 10, () => path(random)) };
     case 'walk':
-      return { kind, text: ignoreFile(random), paths: tree };
+      return { kind, text: ignoreFile(random), paths: tree.filter(() => random.chance(40)) };
     case 'glob':
       return { kind, text: pattern(random), paths: random.some(4, 10, () => path(random)) };
     case 'expand':

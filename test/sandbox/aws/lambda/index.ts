@@ -57,8 +57,11 @@ export interface LambdaStandIn extends Service {
   ): Promise<StoredFunction>;
   /** Somebody else deploys: accepted at once, settled by `timeline`. */
   deployFromOutside(name: string, image: string, timeline?: Timeline): Promise<void>;
-  /** Called once, just before the next call of `action` (`lambda:UpdateFunctionCode`) does its work. */
-  before(action: string, work: () => Promise<void> | void): void;
+  /**
+   * Called once, just before the next call of `action` (`lambda:UpdateFunctionCode`) does its work;
+   * with `functionName` the next one for that function. May throw a Refusal.
+   */
+  before(action: string, work: () => Promise<void> | void, functionName?: string): void;
   invoker: Invoker | undefined;
 }
 
@@ -68,7 +71,11 @@ export interface LambdaStandIn extends Service {
  */
 export function createLambda(host: AwsHost, invoker?: Invoker): LambdaStandIn {
   const functions = new Map<string, StoredFunction>();
-  const hooks: { action: string; work: () => Promise<void> | void }[] = [];
+  const hooks: {
+    action: string;
+    work: () => Promise<void> | void;
+    functionName: string | undefined;
+  }[] = [];
   const arnOf = (name: string) => `arn:aws:lambda:${host.region}:${host.account}:function:${name}`;
 
   const standIn: LambdaStandIn = {
@@ -108,8 +115,8 @@ export function createLambda(host: AwsHost, invoker?: Invoker): LambdaStandIn {
       const architecture = fn.latest.code?.architecture ?? 'x86_64';
       startUpdate(fn, (await resolveImage(host, image, architecture)).code, timeline);
     },
-    before: (action, work) => {
-      hooks.push({ action, work });
+    before: (action, work, functionName) => {
+      hooks.push({ action, work, functionName });
     },
   };
 
@@ -166,11 +173,15 @@ export function createLambda(host: AwsHost, invoker?: Invoker): LambdaStandIn {
         error: errorForm,
       },
       async () => {
-        const at = hooks.findIndex((hook) => hook.action === action);
-        if (at >= 0) await hooks.splice(at, 1)[0]?.work();
         try {
           const body = request.body.toString();
           const fn = find(name);
+          const at = hooks.findIndex(
+            (hook) =>
+              hook.action === action &&
+              (hook.functionName === undefined || hook.functionName === fn.name),
+          );
+          if (at >= 0) await hooks.splice(at, 1)[0]?.work();
           if (operation === 'Invoke') return await invoke(fn, qualifier, body);
           const input = (body === '' ? {} : JSON.parse(body)) as Input;
           return await work[operation](fn, input, qualifier ?? last ?? null);

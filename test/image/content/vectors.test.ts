@@ -1,0 +1,51 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import process from 'node:process';
+import { describe, expect, test } from 'vitest';
+import { askOracle, findGo } from './oracle/ask.ts';
+import { questions, type Question } from './oracle/cases.ts';
+import { difference, type Answer } from './oracle/compare.ts';
+
+const vectors = JSON.parse(
+  readFileSync(join(import.meta.dirname, 'vectors.json'), 'utf8'),
+) as readonly (readonly [Question, Answer])[];
+
+describe('ignore files, patterns, variables and Dockerfiles are read as by the packages of Docker', () => {
+  const kinds = Map.groupBy(vectors, ([question]) => question.kind);
+  test.each([...kinds.keys()])('%s', (kind) => {
+    const cases = kinds.get(kind) ?? [];
+    expect(cases.length).toBeGreaterThan(100);
+    const wrong = cases.flatMap(([question, theirs]) => {
+      const found = difference(question, theirs, false);
+      return found === undefined ? [] : [{ question, ...found }];
+    });
+    expect(wrong).toEqual([]);
+  });
+
+  test('hardly any case is left to BuildKit', () => {
+    const left = vectors.filter(
+      ([question, theirs]) =>
+        difference(question, theirs, true) !== undefined &&
+        difference(question, theirs, false) === undefined,
+    );
+    expect(left.length / vectors.length).toBeLessThan(0.02);
+  });
+});
+
+// New random cases each time, answered by Go: CONTENT_FUZZ=<how many of each kind>.
+const fuzz = Number(process.env['CONTENT_FUZZ'] ?? 0);
+const go = findGo();
+test.skipIf(fuzz === 0 || go === undefined)(
+  'fresh random cases (CONTENT_FUZZ=1000, needs Go and its module proxy)',
+  { timeout: 600_000 },
+  () => {
+    const seed = Number(process.env['CONTENT_SEED'] ?? Date.now() % 1_000_000);
+    const asked = questions(seed, fuzz);
+    const answers = askOracle(go ?? '', asked);
+    const wrong = asked.flatMap((question, index) => {
+      const found = difference(question, answers[index] ?? {}, false);
+      return found === undefined ? [] : [{ seed, question, ...found }];
+    });
+    expect(wrong).toEqual([]);
+  },
+);
