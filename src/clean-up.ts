@@ -1,12 +1,10 @@
-import { join } from 'node:path';
-import { mayWriteCache } from './image/cache-plan.ts';
 import type { RunContext } from './context.ts';
 import { explain } from './errors.ts';
 import type { Inputs } from './inputs/inputs.ts';
 import type { State } from './state.ts';
 import { connectOrder } from './steps/order.ts';
 import { removeBuilder, type BuilderRecord } from './steps/builder.ts';
-import { recoverDeploy, type DeployRecord } from './steps/deploy.ts';
+import { readDeployRecord, recoverDeploy } from './steps/deploy.ts';
 import { saveLocalCache, type LocalCacheRecord } from './steps/local-cache.ts';
 import { saveMountsOf, type MountsState } from './steps/mounts.ts';
 import { readTurnRecord, repair } from './steps/publish.ts';
@@ -39,7 +37,7 @@ const repairTime = 120_000;
  * others go on. The builder goes last, since the cache mounts are read through it.
  */
 export async function cleanUp(left: Leftovers): Promise<void> {
-  const { state, env, log, run, inputs, context } = left;
+  const { state, env, log, run, context } = left;
   const cache = connectCache({ env, log });
   const part = async (what: string, work: () => Promise<void>) => {
     try {
@@ -61,14 +59,14 @@ export async function cleanUp(left: Leftovers): Promise<void> {
           saveLocalCache(state.localCache as LocalCacheRecord, { cache, log }),
         ),
     part('Cache mounts and builder', async () => {
-      if (state.mounts !== undefined && mayWriteCache(inputs, context)) {
+      if (state.mounts !== undefined) {
         await part('Keeping the cache mounts', () =>
           saveMountsOf(state.mounts as MountsState, {
             cache,
             log,
             run,
             env,
-            folder: join(state.temp ?? context.temp, 'docker'),
+            folder: state.temp ?? context.temp,
           }),
         );
       }
@@ -90,7 +88,7 @@ async function repairOrder({
   clock,
 }: Leftovers): Promise<void> {
   const turn = readTurnRecord(state.publish);
-  const deployed = state.deploy as DeployRecord | undefined;
+  const deployed = readDeployRecord(state.deploy);
   if (turn === undefined && deployed === undefined) return;
   const signal = AbortSignal.timeout(repairTime);
   const account = connectAccount({

@@ -57,7 +57,7 @@ export function explain(error: unknown): string {
   let shown = '';
   for (let at: unknown = error; at !== undefined && at !== null && !seen.has(at);) {
     seen.add(at);
-    const text = at instanceof Error ? at.message || at.name : String(at);
+    const text = wordsOf(at);
     // A cause whose words are in the message already would only repeat them.
     if (text !== '' && !shown.includes(text)) {
       parts.push(parts.length === 0 ? text : `Cause: ${text}`);
@@ -73,6 +73,11 @@ export function explain(error: unknown): string {
     at = at instanceof Error ? at.cause : undefined;
   }
   return parts.join('\n');
+}
+
+function wordsOf(value: unknown): string {
+  if (value instanceof Error) return value.message || value.name;
+  return typeof value === 'string' ? value : (JSON.stringify(value) ?? 'unknown');
 }
 
 function indent(text: string): string {

@@ -89,8 +89,10 @@ export async function ship(job: Job, told: Told): Promise<void> {
     made,
     docker,
     verified,
-  ]).catch((error: unknown) => {
+    builder,
+  ]).catch(async (error: unknown) => {
     stop.abort(new DOMException('Another step failed.', 'AbortError'));
+    await Promise.allSettled([waited]);
     throw error;
   });
   if (there === undefined || mine === undefined || digest === undefined) return;

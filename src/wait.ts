@@ -35,6 +35,20 @@ function reasonOf(signal: AbortSignal | undefined): Error {
   return reason instanceof Error ? reason : new DOMException('Aborted', 'AbortError');
 }
 
+/**
+ * A signal that aborts `ms` after `signal` does, for work that is finished after a cancel, but not for
+ * ever: a request that hangs then ends before the runner's SIGKILL.
+ */
+export function graceAfter(signal: AbortSignal, ms: number): AbortSignal {
+  const late = new AbortController();
+  const begin = () => {
+    setTimeout(() => late.abort(signal.reason), ms).unref();
+  };
+  if (signal.aborted) begin();
+  else signal.addEventListener('abort', begin, { once: true });
+  return late.signal;
+}
+
 export interface RetryOptions {
   /** How often to try in all, the first time included. */
   tries: number;

@@ -9,7 +9,11 @@ import type { Builder, CachePlan } from './plan.ts';
 
 /** Whether GitHub's cache service can be used; `why` not, for people. */
 export type GhaAvailability =
-  | { readonly available: true }
+  | {
+      readonly available: true;
+      /** False: GitHub lets this run only read (`cache-mode`). Default: true. */
+      readonly writable?: boolean;
+    }
   | { readonly available: false; readonly why: string };
 
 export interface CacheRequest {
@@ -69,9 +73,7 @@ export function planCache(request: CacheRequest): CachePlan {
     draft.notices.push(
       context.fork
         ? 'Caches are only read: pull requests from forks and Dependabot write none.'
-        : inputs.cache.write === 'never'
-          ? 'Caches are only read, as cache-write says.'
-          : 'Caches are only read: GitHub lets this run write none.',
+        : 'Caches are only read, as cache-write says.',
     );
     to = [];
   }
@@ -148,9 +150,11 @@ function choose(request: CacheRequest, scopes: CacheScopes, notices: string[]): 
 const plans: Readonly<
   Record<Usable, (request: CacheRequest, scopes: CacheScopes) => Part | undefined>
 > = {
-  gha: ({ inputs }, { own, others }) => ({
+  gha: ({ inputs, gha }, { own, others }) => ({
     from: [own, ...others].map((scope) => `type=gha,scope=${scope}`),
-    to: [`type=gha,scope=${own},mode=${inputs.cache.mode},ignore-error=true`],
+    ...(gha.available && gha.writable === false
+      ? { to: [], notice: "GitHub's cache is only read: this run's cache-mode lets it write none." }
+      : { to: [`type=gha,scope=${own},mode=${inputs.cache.mode},ignore-error=true`] }),
   }),
   // The two attributes make it an image manifest, which Amazon ECR accepts (BuildKit's default since 0.21).
   registry: (request, { own, others }) => ({

@@ -64,7 +64,8 @@ export function summarize(facts: SummaryFacts): string {
 function heading({ outcome, why, image, failure: failed, dryRun }: SummaryFacts): string {
   const title = failed === undefined ? (dryRun ? 'Dry run' : 'Shipped') : 'Not shipped';
   const what = image === undefined ? '' : `\n\n${code(image)}`;
-  return `## ${outcome === 'build only' && failed === undefined ? 'Built, not published' : title}${what}\n\n${text(why)}`;
+  const reason = why === '' ? '' : `\n\n${text(why)}`;
+  return `## ${outcome === 'build only' && failed === undefined ? 'Built, not published' : title}${what}${reason}`;
 }
 
 function failure({ failure: failed }: SummaryFacts): string {

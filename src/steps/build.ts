@@ -245,14 +245,15 @@ function failedBuild(
 ): ActionError {
   const block = failureBlock(attempt);
   const ending = attempt.code === null ? 'ended by a signal' : `exit code ${attempt.code}`;
+  if (failure.text === '') {
+    return new ActionError(`docker buildx build failed without a word (${ending}).`, { block });
+  }
   if (failure.kind === 'not-started') {
-    return new ActionError(
-      `docker buildx build did not start the build (${ending}): ${firstLine(failure.text)}`,
-      {
-        block,
-        hint: failureHint(failure),
-      },
-    );
+    const why = `docker buildx build did not start the build (${ending})`;
+    return new ActionError(`${why}: ${firstLine(failure.text)}`, {
+      block,
+      hint: failureHint(failure),
+    });
   }
   const at = failedLine(attempt.plain);
   const dockerfile = dockerfileOf(request);

@@ -14,6 +14,8 @@ export interface Destination {
   readonly account: Account;
   readonly accountId: string;
   readonly ecr: Ecr;
+  /** The same ECR with requests that another signal ends. */
+  readonly connect: (until: AbortSignal) => Ecr;
   readonly repository: Repository;
   readonly login: RegistryLogin;
   /** Those of the run's own tags that exist already, with their digests. */
@@ -38,16 +40,21 @@ export async function openDestination(job: Job): Promise<Destination> {
   const identity = await account.identity(signal);
   log.info(`AWS account ${identity.account} as ${identity.arn}, Region ${aws.region}`);
 
-  const ecr = connectEcr({
-    region: aws.region,
-    credentials: account.credentials,
-    registryId: image.registryId,
-    registryHost: image.registryHost,
-    mask: (secret) => runner.mask(secret),
-    notice: (message) => log.notice(message),
-    signal,
-  });
-  const [login, repository] = await Promise.all([ecr.login(signal), findRepository(job, ecr)]);
+  const connect = (until: AbortSignal) =>
+    connectEcr({
+      region: aws.region,
+      credentials: account.credentials,
+      registryId: image.registryId,
+      registryHost: image.registryHost,
+      mask: (secret) => runner.mask(secret),
+      notice: (message) => log.notice(message),
+      signal: until,
+    });
+  const ecr = connect(signal);
+  const [login, repository] = await Promise.all([
+    ecr.login(signal),
+    findRepository(job, ecr, identity.account),
+  ]);
   const wanted = [...image.tags, ...image.movingTags];
   const existing = await ecr.tagDigests(repository.name, wanted);
   const fixed = image.movingTags.find((tag) => existing.has(tag) && tagIsFixed(repository, tag));
@@ -59,16 +66,20 @@ export async function openDestination(job: Job): Promise<Destination> {
       },
     );
   }
-  return { account, accountId: identity.account, ecr, repository, login, existing };
+  return { account, accountId: identity.account, ecr, connect, repository, login, existing };
 }
 
-async function findRepository({ inputs, log }: Job, ecr: Ecr): Promise<Repository> {
+async function findRepository(
+  { inputs, log }: Job,
+  ecr: Ecr,
+  account: string,
+): Promise<Repository> {
   const { repository: name, createRepository } = inputs.image;
   const found = await ecr.repository(name);
   if (found !== undefined) return found;
   if (!createRepository) {
     throw new ActionError(
-      `There is no ECR repository ${name} in ${inputs.aws.region} in this account.`,
+      `There is no ECR repository ${name} in ${inputs.aws.region} of account ${inputs.image.registryId ?? account}.`,
       {
         hint: `Check repository and aws-region, make it (aws ecr create-repository --repository-name ${name} --region ${inputs.aws.region}), or set create-repository: true.`,
       },

@@ -85,8 +85,17 @@ async function buildImage(
   for (const notice of caching.notices) log.notice(notice);
   told.notices.push(...caching.notices);
 
+  const buildEnv = {
+    ...home.env,
+    ...builderEnv,
+    ...(there !== undefined && caching.backends.includes('s3')
+      ? await there.account.childEnvironment()
+      : {}),
+    // A record of the build stays in the builder; uploading it is for those who ask.
+    ...(inputs.buildRecord ? {} : { DOCKER_BUILD_RECORD_UPLOAD: 'false' }),
+  };
   const mountsReady = part('cache mounts', () =>
-    restoreMountsFor(job, { builder, home, cache, repository }),
+    restoreMountsFor(job, { builder, platform, env: buildEnv, cache }),
   );
   const localReady = restoreLocal(job, caching, cache);
   const secrets = await writeSecrets(
@@ -106,19 +115,8 @@ async function buildImage(
   });
   for (const notice of notices) log.notice(notice);
   told.notices.push(...notices);
-  await Promise.all([mountsReady, localReady]);
+  const [mounts] = await Promise.all([mountsReady, localReady]);
 
-  const awsForS3 =
-    there !== undefined && caching.backends.includes('s3')
-      ? await there.account.childEnvironment()
-      : {};
-  const buildEnv = {
-    ...home.env,
-    ...builderEnv,
-    ...awsForS3,
-    // GitHub's cache service stays with the action; BuildKit gets it through buildx's environment.
-    ...(inputs.buildRecord ? {} : { DOCKER_BUILD_RECORD_UPLOAD: 'false' }),
-  };
   const outcome = await part(
     'build',
     () =>
@@ -137,6 +135,7 @@ async function buildImage(
     false,
   );
   told.build = outcome;
+  store.set('mounts', mounts);
   if (caching.local !== undefined && mayWriteCache(inputs, context)) {
     const { from, to, key } = caching.local;
     const record: LocalCacheRecord = { written: to, folder: from, key, base: context.temp };
@@ -209,7 +208,7 @@ function planCaches(
     repository,
     builder,
     gha,
-    mayWrite: mayWriteCache(inputs, context) && !(gha.available && !gha.writable),
+    mayWrite: mayWriteCache(inputs, context),
     pushes: there !== undefined,
     account: there !== undefined,
     platform,

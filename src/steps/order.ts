@@ -6,13 +6,16 @@ import type { AwsCredentialsProvider } from '../systems/aws-clients.ts';
 import type { Ecr } from '../systems/ecr.ts';
 import { connectObjectStore } from '../systems/s3.ts';
 import type { Log } from '../systems/runner.ts';
-import type { Clock } from '../wait.ts';
+import { graceAfter, type Clock } from '../wait.ts';
 import type { TurnSystems } from '../turn/open.ts';
 import type { Destination } from './destination.ts';
 import { openTurn, type Turn } from './publish.ts';
 
 /** Where the objects of `order-state: s3` are in the bucket. */
 const prefix = 'ship-to-ecr/order/';
+
+/** After a cancel the runner sends SIGTERM in 7.5 s; requests of the order end before, ms. */
+const finishWithin = 6_500;
 
 /** Connections that the order needs, by what `order-state` is; nothing is asked of them yet. */
 export function connectOrder(
@@ -63,13 +66,15 @@ export function mayMove(context: RunContext): boolean {
 
 /** This run's turn in the order, recorded for post as it goes. */
 export function openOrder(job: Job, destination: Destination): Turn {
-  const { inputs, context, store, log, clock } = job;
-  // Without the signal: what has begun to move is finished after a cancel. Waiting gets it separately.
+  const { inputs, context, store, log, clock, signal } = job;
+  // What has begun to move is finished after a cancel. Waiting gets the run's own signal.
+  const until = graceAfter(signal, finishWithin);
   const systems = connectOrder(inputs, context, {
-    ecr: destination.ecr,
+    ecr: destination.connect(until),
     credentials: destination.account.credentials,
     log,
     clock,
+    signal: until,
   });
   return openTurn(
     {

@@ -180,10 +180,17 @@ async function persist(options: AccessOptions, work: () => Promise<RawAnswer>): 
       wait = asked ?? wait;
     } catch (error) {
       if (error instanceof RegistryError || signal?.aborted === true) throw error;
-      if (attempt >= tries) throw unreachable(error, options);
+      if (attempt >= tries || isFinal(error)) throw unreachable(error, options);
     }
     await clock.sleep(Math.round(wait), signal);
   }
+}
+
+// A name that doesn't exist and a certificate that isn't valid stay so for longer than we'd wait.
+function isFinal(error: unknown): boolean {
+  const cause = error instanceof Error ? error.cause : undefined;
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
+  return code === 'ENOTFOUND' || /CERT|SELF_SIGNED|ALTNAME/.test(code);
 }
 
 function retryAfter(header: string | null, clock: Clock): number | undefined {

@@ -65,7 +65,7 @@ test('a broken cache costs time, not the build', async () => {
   const on = (operation: string) => operation === 'download' && (downloads += 1) > 1;
   world.cache.faults.add({ on, status: 200, body: 'not what was stored' });
   await prune(world, app);
-  const broken = await build(world, { files: app.files });
+  const broken = await build(world, { files: app.changed('two') });
   expect(downloads, whole(broken)).toBeGreaterThan(1);
   expect(broken.main.summary).toContain('cache');
   console.log(whole(broken), broken.main.summary);

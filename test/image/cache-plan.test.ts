@@ -207,10 +207,13 @@ test('never writes raw ones either', () => {
   expect(found.notices).toEqual(['Caches are only read, as cache-write says.']);
 });
 
-test('a run that GitHub lets read only', () => {
-  const found = plan({}, { mayWrite: false });
-  expect(found.to).toEqual([]);
-  expect(found.notices).toEqual(['Caches are only read: GitHub lets this run write none.']);
+test('a run that GitHub lets read only writes the other caches all the same', () => {
+  const gha = { available: true, writable: false } as const;
+  const found = plan({ cache: 'gha\ninline' }, { gha });
+  expect(found.to).toEqual(['type=inline']);
+  expect(found.notices).toEqual([
+    "GitHub's cache is only read: this run's cache-mode lets it write none.",
+  ]);
 });
 
 test("the docker driver without the store: inline only, and it's said", () => {

@@ -6,7 +6,9 @@
 // Prints the variables that point the AWS SDK at it; with --background also into GITHUB_ENV, and
 // returns. Ends by itself after half an hour.
 import { spawn } from 'node:child_process';
-import { appendFileSync } from 'node:fs';
+import { appendFileSync, openSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import process from 'node:process';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
@@ -26,12 +28,16 @@ if (registry === undefined) {
 }
 
 if (values.background) {
+  // A step of a job, or a test, waits for everyone who holds its output.
+  const log = openSync(join(process.env['RUNNER_TEMP'] ?? tmpdir(), 'aws-stand-in.log'), 'w');
   const child = spawn(process.execPath, [import.meta.filename, '--registry', registry], {
     detached: true,
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['ignore', 'pipe', log],
   });
+  const { stdout } = child;
+  if (stdout === null) throw new Error('no output');
   const variables: string[] = [];
-  for await (const line of createInterface({ input: child.stdout })) {
+  for await (const line of createInterface({ input: stdout })) {
     if (line === 'ready') break;
     variables.push(line);
   }
@@ -39,7 +45,7 @@ if (values.background) {
   const file = process.env['GITHUB_ENV'];
   if (file !== undefined) appendFileSync(file, `${variables.join('\n')}\n`);
   process.stdout.write(`${variables.join('\n')}\npid ${child.pid}\n`);
-  child.stdout.destroy();
+  stdout.destroy();
   child.unref();
 } else {
   const aws = await startAws({ registryHost: registry });

@@ -189,7 +189,7 @@ class Evaluation {
       case 'onbuild':
       case 'metadata':
         return { weight: 'metadata', pieces: [written] };
-      case 'from':
+      default:
         throw new Undecidable('FROM stands inside of a stage');
     }
   }

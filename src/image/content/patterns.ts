@@ -102,23 +102,20 @@ function compile(pattern: string): (path: string) => boolean {
       if (char === '[' || char === ']') kind = 'regexp';
     }
   }
-  switch (kind) {
-    case 'exact':
-      return (path) => path === pattern;
-    case 'prefix': {
-      const start = pattern.slice(0, -2);
-      return (path) => path.startsWith(start);
-    }
-    case 'suffix': {
-      const end = pattern.slice(2);
-      const whole = end.startsWith('/') ? end.slice(1) : undefined;
-      return (path) => path.endsWith(end) || path === whole;
-    }
-    case 'regexp': {
-      const regexp = goRegExp(`${source}$`);
-      return (path) => regexp.test(path);
-    }
+  if (kind === 'regexp') {
+    const regexp = goRegExp(`${source}$`);
+    return (path) => regexp.test(path);
   }
+  if (kind === 'prefix') {
+    const start = pattern.slice(0, -2);
+    return (path) => path.startsWith(start);
+  }
+  if (kind === 'suffix') {
+    const end = pattern.slice(2);
+    const whole = end.startsWith('/') ? end.slice(1) : undefined;
+    return (path) => path.endsWith(end) || path === whole;
+  }
+  return (path) => path === pattern;
 }
 
 function parents(path: string): readonly string[] {

@@ -1,0 +1,162 @@
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import process from 'node:process';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { baseImages } from '../../../src/image/content/base-images.ts';
+import { contentDigest } from '../../../src/image/content/content-digest.ts';
+import { connectLocalImages } from '../../../src/systems/local-images.ts';
+import type { Run } from '../../../src/systems/process.ts';
+import { ensureBusybox, busyboxImage } from '../../sandbox/base-image/images.ts';
+import { ensureEngine, type Engine } from '../../sandbox/engine/engine.ts';
+import { Random } from './oracle/random.ts';
+import { dockerfile, edit, firstState, makeContext, restore, type State } from './random-context.ts';
+
+// The same edits each time, unless CONTENT_SEED says otherwise; CONTENT_EDITS for more of them.
+const seed = Number(process.env['CONTENT_SEED'] ?? 3);
+const edits = Number(process.env['CONTENT_EDITS'] ?? 20);
+
+let engine: Engine;
+const folder = mkdtempSync(join(tmpdir(), 'equality-'));
+const context = join(folder, 'context');
+const named = join(folder, 'named');
+const file = join(folder, 'Dockerfile');
+const nonce = `${process.pid}-${Date.now()}`;
+const base = `content-equality-base:${nonce}`;
+const bases = new Map<string, string>();
+
+beforeAll(async () => {
+  engine = await ensureEngine();
+  await ensureBusybox(engine);
+});
+afterAll(async () => {
+  rmSync(folder, { recursive: true, force: true });
+  const ids = [base, ...bases.values()];
+  await engine.docker(['rmi', '-f', ...ids]);
+  engine.release();
+});
+
+test(
+  `what we would skip is what BuildKit has in its cache (${edits} random edits, seed ${seed})`,
+  { timeout: 300_000 + edits * 20_000 },
+  async () => {
+    const random = new Random(seed);
+    makeContext(context, named);
+    const past: { state: State; copy: string }[] = [];
+    const images = new Map<string, string>();
+    let state = firstState;
+    let what = 'first';
+    const wrong: string[] = [];
+    const careful: string[] = [];
+    const counts = { skipped: 0, built: 0 };
+    for (let step = 0; step <= edits; step += 1) {
+      await write(state);
+      const content = await ask(state);
+      if (content.kind === 'unknown') throw new Error(`${what}: ${content.why}`);
+      const { cached, image, ran } = await build(state);
+      const before = images.get(content.digest);
+      const skip = before !== undefined;
+      if (skip && !cached) wrong.push(`${what}: we would skip, BuildKit ran ${ran.join(', ')}`);
+      if (skip && before !== image) wrong.push(`${what}: we would skip, the image is another`);
+      const known = [...images.values()].includes(image);
+      if (!skip && cached && known) careful.push(what);
+      counts[skip ? 'skipped' : 'built'] += 1;
+      if (process.env['CONTENT_SHOW']) console.log(step, what, { skip, cached, known });
+      images.set(content.digest, image);
+      const copy = join(folder, `past-${step}`);
+      cpSync(context, copy, { recursive: true, verbatimSymlinks: true });
+      past.push({ state, copy });
+      if (random.chance(15)) {
+        const back = random.pick(past);
+        restore(back.copy, context);
+        state = back.state;
+        what = 'back to an earlier state';
+      } else ({ state, what } = edit(random, state, context, named));
+    }
+    expect(wrong).toEqual([]);
+    // Building although BuildKit would run nothing costs seconds only; each such case is known.
+    expect(careful.filter((each) => !knownCareful.some((known) => known.test(each)))).toEqual([]);
+    expect(counts.skipped).toBeGreaterThan(edits / 8);
+    expect(counts.built).toBeGreaterThan(edits / 8);
+  },
+);
+
+const knownCareful: readonly RegExp[] = [];
+
+async function write(state: State): Promise<void> {
+  writeFileSync(file, dockerfile(state, base, nonce));
+  writeFileSync(join(context, '.dockerignore'), `${state.ignore.join('\n')}\n`);
+  if (!bases.has(state.base)) {
+    const tag = `content-equality-base:${nonce}-${state.base}`;
+    await engine.must(['build', '--provenance=false', '-t', tag, '-'], {
+      input: `FROM ${busyboxImage}\nENV BASE_VALUE=${nonce}-${state.base}\n`,
+    });
+    bases.set(state.base, tag);
+  }
+  await engine.must(['tag', bases.get(state.base) ?? '', base]);
+}
+
+function ask(state: State) {
+  const run: Run = async (_command, args) => {
+    const { code, stdout, stderr } = await engine.docker(args);
+    return { code, signal: null, stdout, stderr };
+  };
+  const nowhere = {
+    manifest: () => Promise.resolve(undefined),
+    blob: () => Promise.reject(new Error('not asked')),
+  };
+  return contentDigest({
+    workspace: folder,
+    settings: {
+      context: 'context',
+      file: 'Dockerfile',
+      target: state.target,
+      platforms: [],
+      buildArgs: new Map(Object.entries(state.buildArgs)),
+      buildContexts: [['named', named]],
+      counted: [state.labels, state.addHosts.map((host) => host.split(':')[0])],
+    },
+    builderPlatform: 'linux/amd64',
+    image: baseImages(nowhere, connectLocalImages(run, undefined)),
+    frontend: () => Promise.reject(new Error('not asked')),
+  });
+}
+
+async function build(state: State) {
+  const metadata = join(folder, 'metadata.json');
+  const each = (option: string, values: readonly string[]) =>
+    values.flatMap((value) => [option, value]);
+  const { code, stderr } = await engine.docker([
+    'buildx',
+    'build',
+    '--progress=rawjson',
+    '--provenance=false',
+    '--output=type=image,push=false,store=false',
+    `--metadata-file=${metadata}`,
+    `--file=${file}`,
+    `--build-context=named=${named}`,
+    ...(state.target === '' ? [] : [`--target=${state.target}`]),
+    ...each('--build-arg', Object.entries(state.buildArgs).map(([key, value]) => `${key}=${value}`)),
+    ...each('--label', state.labels),
+    ...each('--add-host', state.addHosts),
+    context,
+  ]);
+  if (code !== 0) throw new Error(stderr);
+  const steps = new Map<string, { name: string; cached: boolean }>();
+  for (const line of stderr.split('\n').filter((each) => each.startsWith('{'))) {
+    const { vertexes = [] } = JSON.parse(line) as {
+      vertexes?: { digest: string; name: string; cached?: boolean; completed?: string }[];
+    };
+    for (const { digest, name, cached = false, completed } of vertexes) {
+      // `[internal] load …` and the like are no steps of the image.
+      if (completed !== undefined && /^\[(?!internal|context|auth)/.test(name)) {
+        steps.set(digest, { name, cached });
+      }
+    }
+  }
+  const ran = [...steps.values()].filter(({ cached, name }) => !cached && !/\] FROM /.test(name));
+  const { 'containerimage.digest': image } = JSON.parse(readFileSync(metadata, 'utf8')) as {
+    'containerimage.digest': string;
+  };
+  return { cached: ran.length === 0, ran: ran.map(({ name }) => name), image };
+}
