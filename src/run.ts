@@ -1,3 +1,4 @@
+import { asError } from './errors.ts';
 import { settle, later } from './settle.ts';
 import { withSignal, type Job } from './job.ts';
 import { openDockerHome } from './steps/docker-home.ts';
@@ -92,7 +93,8 @@ export async function ship(job: Job, told: Told): Promise<void> {
     builder,
   ]).catch(async (error: unknown) => {
     stop.abort(new DOMException('Another step failed.', 'AbortError'));
-    await Promise.allSettled([waited]);
+    // A turn that failed is what stopped the others: its failure is the one to tell.
+    await settle([Promise.reject(asError(error)), waited]);
     throw error;
   });
   if (there === undefined || mine === undefined || digest === undefined) return;

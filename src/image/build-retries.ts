@@ -104,7 +104,7 @@ export function cacheEntryType(entry: string): string {
 
 /** A failure in one line, for the log. */
 export function failureOf(failure: BuildFailure): string {
-  const text = (failure.text.split('\n')[0] ?? '').slice(0, 400);
+  const text = (failure.text.split('\n')[0] ?? '').slice(0, 400).replace(/\.$/, '');
   switch (failure.kind) {
     case 'push':
       return `The push ${failure.reason === 'denied' ? 'was denied' : 'failed'}: ${text}.`;

@@ -3,7 +3,7 @@ import { iamStatement, parseDenial, permissionHint } from '../systems/aws-errors
 
 /** What failed, in a sentence without its full stop. */
 export function describeFailure(failure: BuildFailure): string {
-  const first = failure.text.split('\n')[0] ?? '';
+  const first = (failure.text.split('\n')[0] ?? '').replace(/\.$/, '');
   switch (failure.kind) {
     case 'step':
       return failure.exitCode === undefined

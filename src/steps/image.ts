@@ -14,6 +14,7 @@ import { probeGha, type GhaAvailability } from '../systems/gha.ts';
 import { tagIsFixed } from '../systems/ecr.ts';
 import { writeSecrets } from '../systems/secret-files.ts';
 import { build } from './build.ts';
+import { keepBuildRecord } from './build-record.ts';
 import { prepareBuilder } from './builder.ts';
 import { restoreMountsFor } from './mounts.ts';
 import { decide, type Decision } from './decision.ts';
@@ -91,8 +92,6 @@ async function buildImage(
     ...(there !== undefined && caching.backends.includes('s3')
       ? await there.account.childEnvironment()
       : {}),
-    // A record of the build stays in the builder; uploading it is for those who ask.
-    ...(inputs.buildRecord ? {} : { DOCKER_BUILD_RECORD_UPLOAD: 'false' }),
   };
   const mountsReady = part('cache mounts', () =>
     restoreMountsFor(job, { builder, platform, env: buildEnv, cache }),
@@ -136,6 +135,7 @@ async function buildImage(
   );
   told.build = outcome;
   store.set('mounts', mounts);
+  if (inputs.buildRecord) await keepBuildRecord(job, builder, buildEnv, outcome.metadata);
   if (caching.local !== undefined && mayWriteCache(inputs, context)) {
     const { from, to, key } = caching.local;
     const record: LocalCacheRecord = { written: to, folder: from, key, base: context.temp };

@@ -34,6 +34,10 @@ export async function saveLocalCache(
   // The service finds an entry by its paths too: what was written goes where it will be read.
   await rm(record.folder, { recursive: true, force: true });
   await rename(record.written, record.folder);
-  const saved = await cache.save([record.folder], record.key, { base: record.base });
-  log.info(`Layer cache (local): ${saved} (${record.key})`);
+  try {
+    const saved = await cache.save([record.folder], record.key, { base: record.base });
+    log.info(`Layer cache (local): ${saved} (${record.key})`);
+  } finally {
+    await rm(record.folder, { recursive: true, force: true });
+  }
 }

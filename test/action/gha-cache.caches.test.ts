@@ -67,16 +67,14 @@ test('a broken cache costs time, not the build', async () => {
   await prune(world, app);
   const broken = await build(world, { files: app.changed('two') });
   expect(downloads, whole(broken)).toBeGreaterThan(1);
-  expect(broken.main.summary).toContain('cache');
-  console.log(whole(broken), broken.main.summary);
-  expectCached(broken, 0);
+  expect(broken.main.summary).toContain('tried once more without reading');
 
+  // Nothing can be stored: the image is built and shipped all the same.
   world.cache.faults.clear();
-  world.cache.faults.add({ on: 'upload', status: 503 });
-  world.cache.faults.add({ on: 'GetCacheEntryDownloadURL', status: 500 });
-  await prune(world, app);
-  const down = await build(world, { files: app.changed('two') });
-  console.log(whole(down), down.main.summary);
+  world.cache.faults.add({ on: 'upload', status: 403 });
+  const refused = await build(world, { files: app.changed('three') });
+  expect(refused.main.summary, whole(refused)).toContain('was not written');
+  expect(world.tag('latest')).toBe(refused.main.outputs['digest']);
 });
 
 test("without GitHub's cache the registry keeps the layers, and the run says so", async () => {

@@ -248,3 +248,18 @@ describe('what is wrong is shown', () => {
     expect(explain(plugin.error)).toMatch(/did not start|no buildx plugin/);
   });
 });
+
+describe('a cancelled run', () => {
+  it('ends the build at once', async () => {
+    await bench.write({
+      'long.Dockerfile': `FROM sandbox/busybox:1\nRUN echo ${unique()} && sleep 300\n`,
+    });
+    const stop = new AbortController();
+    const { error } = await bench.build(
+      { file: 'long.Dockerfile' },
+      {},
+      { signal: stop.signal, onLine: (line) => line.includes('│') && stop.abort() },
+    );
+    expect(error?.name).toBe('AbortError');
+  });
+});

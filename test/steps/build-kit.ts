@@ -24,7 +24,11 @@ export interface Bench extends AsyncDisposable {
   readonly env: NodeJS.ProcessEnv;
   /** Adds files (path → text) to the workspace. */
   write(files: Readonly<Record<string, string>>): Promise<void>;
-  build(plan: Partial<BuildPlan>, request?: Partial<BuildRequest>): Promise<Built>;
+  build(
+    plan: Partial<BuildPlan>,
+    request?: Partial<BuildRequest>,
+    watch?: { readonly signal?: AbortSignal; readonly onLine?: (line: string) => void },
+  ): Promise<Built>;
   /** The manifest under a reference of the registry, and its digest. */
   manifest(repository: string, reference: string): Promise<{ digest: string; body: Manifest }>;
   blob(repository: string, digest: string): Promise<string>;
@@ -101,8 +105,13 @@ export async function openBench(files: Readonly<Record<string, string>> = {}): P
     env,
     write,
     registry: engine.registryHost,
-    build: async (plan, request = {}) => {
-      const { log, lines, annotations } = collectLog();
+    build: async (plan, request = {}, { signal, onLine } = {}) => {
+      const { log: kept, lines, annotations } = collectLog();
+      const info = (line: string) => {
+        kept.info(line);
+        onLine?.(line);
+      };
+      const log = { ...kept, info };
       const clock = fakeClock();
       const whole = planOf({
         metadataFile: join(folder, `metadata-${unique()}.json`),

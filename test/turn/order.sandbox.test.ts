@@ -9,7 +9,9 @@ import { startAws, type AwsSandbox } from '../sandbox/aws/index.ts';
 import { busyboxImage, ensureBusybox } from '../sandbox/base-image/images.ts';
 import { ensureEngine, type Engine } from '../sandbox/engine/engine.ts';
 import { startGitHub, type GitHubStandIn } from '../sandbox/github/index.ts';
-import { ORDER, PUBLISHING_JOB } from './fakes.ts';
+import type { OrderInputs } from '../../src/inputs/inputs.ts';
+import { ecrOf } from '../systems/aws-kit.ts';
+import { PUBLISHING_JOB } from './fakes.ts';
 
 // Real images, pushed by a real Docker into a real registry behind the ECR stand-in; each run's turn in
 // a process of its own, which knows of the others only what ECR, S3 and GitHub tell.
@@ -28,8 +30,7 @@ beforeAll(async () => {
   aws = await startAws({ registryHost: engine.registryHost });
   github = await startGitHub();
   folder = await mkdtemp(join(tmpdir(), 'order-'));
-  const auth = Buffer.from('AWS:none').toString('base64');
-  await writeFile(join(folder, 'config.json'), JSON.stringify({ auths: { x: { auth } } }));
+  aws.s3.createBucket('order-bucket');
 });
 afterAll(async () => {
   for (const child of children) child.kill();
@@ -45,7 +46,6 @@ async function repository(): Promise<{ name: string; uri: string }> {
   const name = `order/app-${(repositories += 1)}`;
   aws.ecr.createRepository(name);
   const uri = `${aws.registryHost}/${name}`;
-  const { ecrOf } = await import('../systems/aws-kit.ts');
   for (const [key, value] of Object.entries(aws.env)) process.env[key] = value;
   const { host, username, password } = await ecrOf(aws).login();
   const auth = Buffer.from(`${username}:${password}`).toString('base64');
@@ -70,7 +70,7 @@ async function begin(
   n: number,
   runId: number,
   target: { name: string; uri: string },
-  order: Partial<typeof ORDER>,
+  order: Partial<OrderInputs>,
 ): Promise<Process> {
   const task = {
     runId,
@@ -90,7 +90,7 @@ async function begin(
   expect((await lines.next()).value).toBe('ready');
   return {
     async publish() {
-      child.stdin.write('go\n');
+      child.stdin.write('publish\n');
       return JSON.parse(String((await lines.next()).value)) as Published & { lines: string[] };
     },
   };

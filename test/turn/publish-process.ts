@@ -51,15 +51,11 @@ const turn = openTurn(
 await turn.begin();
 console.log('ready');
 const input = createInterface({ input: process.stdin });
-input.once('line', () => {
-  input.close();
-  void turn
-    .publish({ digest: task.digest })
-    .then((published) => console.log(JSON.stringify({ ...published, lines: log.lines })))
-    .catch((error: unknown) => {
-      console.error(error);
-      process.exitCode = 1;
-    });
-});
-// Ends with its parent: stdin is closed then.
-input.once('close', () => {});
+for await (const line of input) {
+  if (line !== 'publish') throw new Error(`What is "${line}"?`);
+  const published = await turn.publish({ digest: task.digest });
+  console.log(JSON.stringify({ ...published, lines: log.lines }));
+  break;
+}
+// The parent's end of stdin would keep this process alive.
+process.stdin.destroy();
