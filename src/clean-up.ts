@@ -1,6 +1,6 @@
 import type { RunContext } from './context.ts';
 import { explain } from './errors.ts';
-import type { Inputs } from './inputs/inputs.ts';
+import { variable } from './inputs/names.ts';
 import type { State } from './state.ts';
 import { connectOrder } from './steps/order.ts';
 import { removeBuilder, type BuilderRecord } from './steps/builder.ts';
@@ -17,10 +17,9 @@ import type { Run } from './systems/process.ts';
 import type { Log, Runner } from './systems/runner.ts';
 import type { Clock } from './wait.ts';
 
-/** What post works with: main's state, and the same inputs and run. */
+/** What post works with: main's state, and the same run. */
 export interface Leftovers {
   readonly state: State;
-  readonly inputs: Inputs;
   readonly context: RunContext;
   readonly env: NodeJS.ProcessEnv;
   readonly runner: Runner;
@@ -78,21 +77,14 @@ export async function cleanUp(left: Leftovers): Promise<void> {
 }
 
 /** Tags first, then functions, as main would have. */
-async function repairOrder({
-  state,
-  inputs,
-  context,
-  env,
-  runner,
-  log,
-  clock,
-}: Leftovers): Promise<void> {
+async function repairOrder({ state, context, env, runner, log, clock }: Leftovers): Promise<void> {
   const turn = readTurnRecord(state.publish);
   const deployed = readDeployRecord(state.deploy);
-  if (turn === undefined && deployed === undefined) return;
+  const { asked } = state;
+  if (asked === undefined || (turn === undefined && deployed === undefined)) return;
   const signal = AbortSignal.timeout(repairTime);
   const account = connectAccount({
-    aws: inputs.aws,
+    aws: asked.aws,
     runner,
     idTokens: (env['ACTIONS_ID_TOKEN_REQUEST_URL'] ?? '') !== '',
     clock,
@@ -102,12 +94,13 @@ async function repairOrder({
     const ecr = connectEcr({
       region,
       credentials,
-      registryId: inputs.image.registryId,
+      registryId: asked.registryId,
       mask: (secret) => runner.mask(secret),
       notice: (message) => log.notice(message),
       signal,
     });
-    const systems = connectOrder(inputs, context, { ecr, credentials, log, clock, signal });
+    const token = env[variable('github-token')] ?? '';
+    const systems = connectOrder(asked, token, context, { ecr, credentials, log, clock, signal });
     for (const { tag, from, to } of await repair(turn, systems)) {
       log.notice(
         `The run was cut off while it moved ${tag}; that is finished now: ${from ?? 'nothing'} → ${to ?? 'nothing'}.`,

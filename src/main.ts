@@ -34,6 +34,8 @@ async function main(): Promise<void> {
   const store = openState(runner);
   const folder = await mkdtemp(join(context.temp, 'ship-to-ecr-'));
   store.set('temp', folder);
+  const { aws, order, image } = inputs;
+  store.set('asked', { aws, order, registryId: image.registryId });
   const job: Job = {
     inputs,
     context,

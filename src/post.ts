@@ -3,7 +3,6 @@ import process from 'node:process';
 import { cleanUp } from './clean-up.ts';
 import { readContext } from './context.ts';
 import { explain } from './errors.ts';
-import { readInputs } from './inputs/read.ts';
 import { loadState } from './state.ts';
 import { run } from './systems/process.ts';
 import { connectRunner } from './systems/runner.ts';
@@ -17,17 +16,7 @@ try {
   if (state !== undefined) {
     try {
       const context = readContext(process.env);
-      const inputs = readInputs(process.env, context, { mask: (secret) => runner.mask(secret) });
-      await cleanUp({
-        state,
-        inputs,
-        context,
-        env: process.env,
-        runner,
-        log,
-        run,
-        clock: systemClock,
-      });
+      await cleanUp({ state, context, env: process.env, runner, log, run, clock: systemClock });
     } finally {
       // Whatever else went wrong: the private folder holds the login and the secrets' files.
       if (state.temp !== undefined) await rm(state.temp, { recursive: true, force: true });

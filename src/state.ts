@@ -1,3 +1,4 @@
+import type { AwsInputs, OrderInputs } from './inputs/inputs.ts';
 import type { Log } from './systems/runner.ts';
 
 /**
@@ -8,6 +9,8 @@ export interface State {
   readonly version: 1;
   /** Private folder: Docker configuration, secrets' files, metadata. Removed by post. */
   temp?: string;
+  /** What repairing needs of the inputs: they are not read again, since their files may be gone. */
+  asked?: Asked;
   builder?: unknown;
   python?: unknown;
   mounts?: unknown;
@@ -18,6 +21,12 @@ export interface State {
   deploy?: unknown;
   /** Whether main came to its end by itself. */
   finished?: boolean;
+}
+
+export interface Asked {
+  readonly aws: AwsInputs;
+  readonly order: OrderInputs;
+  readonly registryId?: string | undefined;
 }
 
 const NAME = 'ship-to-ecr';

@@ -86,7 +86,7 @@ export function classifyFailure(build: FailedBuild): BuildFailure {
     case 'base':
       return { kind: 'base', transient: passing.test(text), name: vertex.name, text };
     case 'step': {
-      if (!/did not complete successfully/.test(text) && brokenCache.test(text)) {
+      if (isCachesFault(text, build.vertexes)) {
         return { kind: 'cache', direction: 'import', type: undefined, text };
       }
       const code = /exit code: (\d+)/.exec(text)?.[1];
@@ -96,6 +96,21 @@ export function classifyFailure(build: FailedBuild): BuildFailure {
     default:
       return failureByWords(last === '' ? text : last);
   }
+}
+
+/**
+ * Whether a step failed because of layers that a cache promised. The words for a cut, wrong or missing
+ * blob are many (`short read`, `gzip: invalid header`), so where a cache was read, every failure counts
+ * but the user's own: a command that ended badly, a file to copy that isn't there. One more build
+ * without the cache then tells.
+ */
+function isCachesFault(text: string, vertexes: readonly Vertex[]): boolean {
+  if (/did not complete successfully/.test(text)) return false;
+  if (brokenCache.test(text)) return true;
+  if (/failed to calculate checksum of ref .*: not found$/.test(text)) return false;
+  return vertexes.some(
+    ({ kind, begun, error }) => kind === 'cache-import' && begun && error === '',
+  );
 }
 
 /** When one vertex fails, the others end with "context canceled"; caches that failed may have been ignored. */

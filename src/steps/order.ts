@@ -17,9 +17,14 @@ const prefix = 'ship-to-ecr/order/';
 /** After a cancel the runner sends SIGTERM in 7.5 s; requests of the order end before, ms. */
 const finishWithin = 6_500;
 
-/** Connections that the order needs, by what `order-state` is; nothing is asked of them yet. */
+/**
+ * Connections that the order needs, by what `order-state` is; nothing is asked of them yet.
+ *
+ * @param token GitHub's, of this job.
+ */
 export function connectOrder(
-  inputs: Pick<Inputs, 'order' | 'aws' | 'build'>,
+  { order, aws }: Pick<Inputs, 'order' | 'aws'>,
+  token: string,
   context: RunContext,
   systems: {
     readonly ecr: Ecr;
@@ -29,7 +34,6 @@ export function connectOrder(
     readonly signal?: AbortSignal | undefined;
   },
 ): TurnSystems {
-  const { order, aws, build } = inputs;
   const { ecr, log, clock, signal } = systems;
   return {
     ecr,
@@ -39,7 +43,7 @@ export function connectOrder(
       order.state === 'github'
         ? connectGitHub({
             apiUrl: context.apiUrl,
-            token: build.githubToken,
+            token,
             repository: context.repository,
             signal,
             clock,
@@ -69,7 +73,7 @@ export function openOrder(job: Job, destination: Destination): Turn {
   const { inputs, context, store, log, clock, signal } = job;
   // What has begun to move is finished after a cancel. Waiting gets the run's own signal.
   const until = graceAfter(signal, finishWithin);
-  const systems = connectOrder(inputs, context, {
+  const systems = connectOrder(inputs, inputs.build.githubToken, context, {
     ecr: destination.connect(until),
     credentials: destination.account.credentials,
     log,

@@ -119,7 +119,7 @@ function outputs({ timeline }: Job, told: Told): readonly [string, string][] {
     ['metadata', build?.metadata],
     ['built', told.why === '' ? undefined : String(told.outcome !== 'unchanged')],
     ['cache-hit-ratio', build?.cacheHitRatio?.toFixed(2)],
-    ['order-result', order?.result],
+    ['order-result', order?.result ?? (image && 'off')],
     ['superseded-by', order?.supersededBy],
     ['lambda-versions', JSON.stringify(told.versions)],
     ['pip-cache-hit', told.pipCacheHit],

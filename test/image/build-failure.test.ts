@@ -140,12 +140,25 @@ describe('classifyFailure', () => {
     });
   });
 
+  it('a blob of an imported cache that is cut short is the cache, in whatever words', () => {
+    const text = 'failed to compute cache key: short read: expected 138 bytes but got 19';
+    const step = vertex('[2/3] RUN make', text);
+    const read = vertex('importing cache manifest from gha:1', '');
+    expect(classifyFailure(failed([read, step], text))).toMatchObject({ kind: 'cache' });
+    // Without a cache, or with one that was not there, it is the step's.
+    expect(classifyFailure(failed([ok, step], text))).toMatchObject({ kind: 'step' });
+    const missing = vertex('importing cache manifest from gha:1', 'not found');
+    expect(classifyFailure(failed([missing, step], text))).toMatchObject({ kind: 'step' });
+    const command = 'process "/bin/sh -c false" did not complete successfully: exit code: 1';
+    const failing = vertex('[2/3] RUN false', command);
+    expect(classifyFailure(failed([read, failing], command))).toMatchObject({ kind: 'step' });
+  });
+
   it('a file that is not in the context is the step', () => {
     const text = 'failed to calculate checksum of ref a::b: "/nope": not found';
-    expect(classifyFailure(failed([ok, vertex('[2/2] COPY nope /', text)], text))).toMatchObject({
-      kind: 'step',
-      exitCode: undefined,
-    });
+    const read = vertex('importing cache manifest from gha:1', '');
+    const build = failed([ok, read, vertex('[2/2] COPY nope /', text)], text);
+    expect(classifyFailure(build)).toMatchObject({ kind: 'step', exitCode: undefined });
   });
 
   it.each([

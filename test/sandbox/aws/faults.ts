@@ -40,7 +40,8 @@ export interface Faults {
   next(action: string, fault: Fault): void;
   deny(action: string, denial?: Denial): void;
   allow(action: string): void;
-  hold(action: string): Hold;
+  /** @param when only the first call this is true for. */
+  hold(action: string, when?: Fault['when']): Hold;
   clear(): void;
 }
 
@@ -48,13 +49,18 @@ export interface FaultBox extends Faults {
   denial(action: string): Denial | undefined;
   take(action: string, request: ServiceRequest | undefined): Fault | undefined;
   /** Waits while the action is held. */
-  pass(action: string): Promise<void>;
+  pass(action: string, request: ServiceRequest | undefined): Promise<void>;
 }
 
 export function createFaults(): FaultBox {
   const queue: { action: string; fault: Fault; left: number }[] = [];
   const denials = new Map<string, Denial>();
-  const holds: { action: string; arrived: () => void; released: Promise<void> }[] = [];
+  const holds: {
+    action: string;
+    when: Fault['when'];
+    arrived: () => void;
+    released: Promise<void>;
+  }[] = [];
   const releases = new Set<() => void>();
 
   return {
@@ -67,10 +73,10 @@ export function createFaults(): FaultBox {
     allow: (action) => {
       denials.delete(action);
     },
-    hold: (action) => {
+    hold: (action, when) => {
       const arrival = Promise.withResolvers<void>();
       const release = Promise.withResolvers<void>();
-      holds.push({ action, arrived: arrival.resolve, released: release.promise });
+      holds.push({ action, when, arrived: arrival.resolve, released: release.promise });
       releases.add(release.resolve);
       return { reached: arrival.promise, release: release.resolve };
     },
@@ -92,8 +98,10 @@ export function createFaults(): FaultBox {
       if (entry.left <= 0) queue.splice(at, 1);
       return entry.fault;
     },
-    pass: async (action) => {
-      const at = holds.findIndex((hold) => hold.action === action);
+    pass: async (action, request) => {
+      const at = holds.findIndex(
+        (hold) => hold.action === action && hold.when?.(request) !== false,
+      );
       const hold = holds[at];
       if (hold === undefined) return;
       holds.splice(at, 1);

@@ -74,7 +74,7 @@ export function createFront(
       return;
     }
     const fault = faults.take(`registry:${action}`, undefined);
-    await faults.pass(`registry:${action}`);
+    await faults.pass(`registry:${action}`, undefined);
     if (fault?.delayMs !== undefined) {
       await new Promise((resolve) => setTimeout(resolve, fault.delayMs));
     }

@@ -151,7 +151,7 @@ export async function startAws(options: AwsOptions): Promise<AwsSandbox> {
         return log(error(status, code, denialText(caller, action, resource, denial)));
       }
       const fault = faults.take(action, request);
-      await faults.pass(action);
+      await faults.pass(action, request);
       if (fault?.delayMs !== undefined) {
         await new Promise((resolve) => setTimeout(resolve, fault.delayMs));
       }
