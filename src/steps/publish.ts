@@ -122,7 +122,7 @@ export function openTurn(options: TurnOptions, outside: TurnSystems): Turn {
   const urlOf = (runId: number) => `${server}/${context.repository}/actions/runs/${runId}`;
   const superseded = (by: Announced | undefined): Superseded | undefined =>
     by && { key: by.key, url: by.lane === lane ? urlOf(by.key.runId) : undefined };
-  let waitedMs: number | undefined;
+  let waiting: Promise<number> | undefined;
   let begun = false;
 
   const ahead = ((): Ahead | undefined => {
@@ -176,21 +176,17 @@ export function openTurn(options: TurnOptions, outside: TurnSystems): Turn {
     },
 
     async wait(signal) {
-      const first = parts?.registers[0];
-      if (waitedMs !== undefined || first === undefined || ahead === undefined) {
-        return waitedMs ?? 0;
-      }
-      await turn.begin();
-      const began = clock.now();
-      const config = { key, lane, inTurn: true, hasTag: first.tag !== undefined };
-      await drive(config, start(config), driven(first), signal);
-      waitedMs = clock.now() - began;
-      return waitedMs;
+      waiting ??= waitOnce(signal).catch((error: unknown) => {
+        // A wait that was cancelled or failed may be tried again.
+        waiting = undefined;
+        throw error;
+      });
+      return waiting;
     },
 
     async publish(manifest, signal) {
       if (parts === undefined) return moveUnordered(manifest.digest);
-      await turn.wait(signal);
+      const waitedMs = await turn.wait(signal);
       signal?.throwIfAborted();
       note({ phase: 'publishing', digest: manifest.digest });
       const results: { name: string | undefined; result: Result }[] = [];
@@ -223,7 +219,7 @@ export function openTurn(options: TurnOptions, outside: TurnSystems): Turn {
         tags: results.flatMap(({ name: tag, result: { from, to } }) =>
           tag === undefined ? [] : [{ tag, from, to }],
         ),
-        waitedMs: waitedMs ?? 0,
+        waitedMs,
         requests,
       };
     },
@@ -236,6 +232,16 @@ export function openTurn(options: TurnOptions, outside: TurnSystems): Turn {
     },
   };
   return turn;
+
+  async function waitOnce(signal: AbortSignal | undefined): Promise<number> {
+    const first = parts?.registers[0];
+    if (first === undefined || ahead === undefined) return 0;
+    await turn.begin();
+    const began = clock.now();
+    const config = { key, lane, inTurn: true, hasTag: first.tag !== undefined };
+    await drive(config, start(config), driven(first), signal);
+    return clock.now() - began;
+  }
 
   async function lowerFlag(): Promise<void> {
     // A flag that stays costs others a wait until it is too old, no wrong order.

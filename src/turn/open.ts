@@ -85,7 +85,7 @@ export function openParts(
       if (record.state === 'github' || first === undefined) return undefined;
       return record.state === 's3'
         ? s3Flags(place(), record.lane, record.timeout)
-        : registryFlags(ecr, name, record.lane, register(first.id));
+        : registryFlags(ecr, name, record.lane, register(first.id), record.timeout);
     },
   };
 }

@@ -49,8 +49,8 @@ describe('an interrupted push', () => {
     const outcome = succeeded(built);
     expect(built.log).toContain('without a rebuild');
     expect(built.slept.length).toBeGreaterThan(0);
-    // The step ran once (it is no-cache, and its output changes with the time); after that it was found.
-    expect(built.log).toMatch(/RUN echo.*\n.*CACHED/);
+    // That the second attempt finds the step cached is counted where no other build can disturb it
+    // (build.caches.test.ts).
     expect(outcome.steps).toEqual({ cached: 0, run: 1 });
     expect((await bench.manifest(repository, '1')).digest).toBe(outcome.digest);
   });

@@ -313,6 +313,19 @@ describe.each(['registry', 's3'] as const)('in turn, by flags in %s', (state) =>
     ).toBeGreaterThan(0);
   });
 
+  test('the flag of a dead run is swept out by a later one', async () => {
+    const w = await begun();
+    await w.clock.run(w.open(1_002).turn.begin());
+    await w.clock.run(w.clock.sleep(31 * minutes));
+    await w.clock.run(w.open(1_003).turn.begin());
+    const flags = [
+      ...[...w.ecr.tags.keys()].filter((tag) => tag.startsWith('begun-')),
+      ...[...w.store.objects.values()].map(({ body }) => body),
+    ].join();
+    expect(flags).toContain('1003.1');
+    expect(flags).not.toContain('1002.1');
+  });
+
   test('and no longer than GitHub says it lives, where that may be asked', async () => {
     const w = await begun();
     w.github.before = async () => {};

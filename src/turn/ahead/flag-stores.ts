@@ -11,13 +11,15 @@ const FLAG_TAG = /^begun-[0-9a-f]{8}\.(\d{1,16})\.(\d{1,6})\.(\d{1,12})$/;
  *
  * A tag needs an image to sit on: the highest announced one, never another, because ECR removes an image
  * with its last tag and an announced image always keeps its key tag. Before the first announcement there
- * are no flags: the first runs of a repository don't wait for each other.
+ * are no flags: the first runs of a repository don't wait for each other. Flags older than `keep` ms are
+ * swept out by whoever raises one.
  */
 export function registryFlags(
   ecr: OrderEcr,
   repository: string,
   lane: string,
   register: Register,
+  keep: number,
 ): FlagStore {
   const prefix = `begun-${lane}.`;
   const flagsOf = (tags: Iterable<string>) => [...tags].flatMap((tag) => parseFlagTag(tag) ?? []);
@@ -32,6 +34,11 @@ export function registryFlags(
       if (manifest === undefined) return;
       const tag = `${prefix}${keyText(flag.key)}.${Math.floor(flag.since / 1000)}`;
       await ecr.putTag(repository, tag, manifest);
+      const dead = [...(await ecr.tagged(repository, prefix)).keys()].filter((other) => {
+        const since = parseFlagTag(other)?.since;
+        return since !== undefined && flag.since - since >= keep;
+      });
+      if (dead.length > 0) await ecr.deleteTags(repository, dead);
     },
     async lower(key) {
       const tags = await mine(key);
