@@ -1,5 +1,13 @@
 // npm run bench:hash [files] [megabytes]: how long a content digest takes on a big context.
-import { mkdirSync, mkdtempSync, openSync, closeSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  closeSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
@@ -24,7 +32,8 @@ function makeContext(): void {
     mkdirSync(sub, { recursive: true });
     const file = openSync(join(sub, `f${index}`), 'w');
     block.write(`file ${index}\n`);
-    for (let left = size; left > 0; left -= block.length) writeSync(file, block, 0, Math.min(left, block.length));
+    for (let left = size; left > 0; left -= block.length)
+      writeSync(file, block, 0, Math.min(left, block.length));
     closeSync(file);
   }
   writeFileSync(join(folder, '.dockerignore'), '**/*.pyc\n.git\nd1/e*/f1\n');

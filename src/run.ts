@@ -3,7 +3,7 @@ import { settle, later } from './settle.ts';
 import { withSignal, type Job } from './job.ts';
 import { openDockerHome } from './steps/docker-home.ts';
 import { openDestination } from './steps/destination.ts';
-import { deployFunctions, lookAtFunctions } from './steps/functions.ts';
+import { deployFunctions, lookAtFunctions, requireFit } from './steps/functions.ts';
 import { choose, makeImage } from './steps/image.ts';
 import { mayMove, openOrder } from './steps/order.ts';
 import { openPython, verify } from './steps/environment.ts';
@@ -28,6 +28,10 @@ export async function ship(job: Job, told: Told): Promise<void> {
   } else if (publishing && !moving) {
     log.info(
       'A pull request: the image is pushed under its own tags; no tag moves, no function changes.',
+    );
+  } else if (publishing && inputs.dryRun) {
+    log.info(
+      'A dry run: the image is pushed under its own tags; no tag moves, no function changes. The plan is at the end.',
     );
   }
 
@@ -108,6 +112,7 @@ export async function ship(job: Job, told: Told): Promise<void> {
     ),
   );
   told.image = found.image;
+  requireFit(plans, found);
   await waited;
   if (!moving) return;
 

@@ -89,7 +89,7 @@ function imageTable(facts: SummaryFacts): string {
 
 function orderTable({ order, dryRun }: SummaryFacts): string {
   if (order === undefined) return '';
-  const lines = [`### Moving tags: ${order.result}`];
+  const lines = [dryRun ? '### Moving tags' : `### Moving tags: ${order.result}`];
   if (order.supersededBy !== undefined) lines.push(`Superseded by ${order.supersededBy}.`);
   if (order.waitedMs >= 1000) lines.push(`Waited ${duration(order.waitedMs)} for earlier runs.`);
   if (order.tags.length > 0) {

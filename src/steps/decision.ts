@@ -24,7 +24,11 @@ export async function decide(
   builder: { readonly driver: BuilderDriver; readonly facts: DockerFacts },
 ): Promise<Decision> {
   const { inputs, context, run, signal } = job;
-  if (there === undefined) return { kind: 'build', why: 'Building; nothing is pushed.' };
+  if (there === undefined) {
+    const { call } = inputs.build;
+    const why = call === 'build' ? 'Building; nothing is pushed.' : `Nothing is built: call: ${call}.`;
+    return { kind: 'build', why };
+  }
   const { ecr, repository } = there;
   const { driver, facts } = builder;
   // Elsewhere the builder's platform is known only when it has been asked, unless platforms says it.

@@ -1,3 +1,4 @@
+import { checkImage } from '../deploy/image-check.ts';
 import type { Guard } from '../deploy/plan.ts';
 import type { Job } from '../job.ts';
 import { connectMetrics } from '../systems/cloudwatch.ts';
@@ -20,6 +21,15 @@ export function lookAtFunctions(job: Job, destination: Destination): Promise<Fun
     lambda: connectLambda({ region, credentials, signal }),
     signal,
   });
+}
+
+/**
+ * Before a tag moves: the image has each function's platform, in a form that Lambda takes.
+ *
+ * @throws ActionError or Problems with all mismatches.
+ */
+export function requireFit(plans: readonly FunctionPlan[], { image }: InRepository): void {
+  checkImage(plans, image);
 }
 
 /** Deploys the image to the functions, each guarded by the order key of what it runs. */

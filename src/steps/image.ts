@@ -83,7 +83,11 @@ async function buildImage(
   const repository = there?.repository.uri ?? inputs.image.repository;
   const caching = planCaches(job, there, builder, platform, repository, await gha);
   told.cacheBackends = caching.backends;
-  for (const notice of caching.notices) log.notice(notice);
+  // A fork's run has one notice, which says that it only reads: the rest is for the log.
+  for (const notice of caching.notices) {
+    if (context.fork) log.info(notice);
+    else log.notice(notice);
+  }
   told.notices.push(...caching.notices);
 
   const buildEnv = {

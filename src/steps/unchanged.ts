@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import { explain, isAbort } from '../errors.ts';
 import { baseImages, type LocalImages, type ManifestSource } from '../image/content/base-images.ts';
 import { contentDigest, contentTag } from '../image/content/content-digest.ts';
@@ -59,7 +61,8 @@ export async function decideUnchanged(
   const { inputs, workspace, env, builderPlatform } = request;
   if (!inputs.build.skipUnchanged) return build('skip-unchanged is off');
   const { settings, forced, needed } = contentAsked(inputs, env);
-  if (needed !== undefined) return build(needed);
+  const without = needed ?? (await mirrorOf(inputs, workspace));
+  if (without !== undefined) return build(without);
   const content = await contentDigest(
     {
       workspace,
@@ -95,6 +98,19 @@ export async function decideUnchanged(
 function build(why: string, tag?: string): UnchangedDecision {
   const sentence = `Building, because ${why}.`;
   return { kind: 'build', why: sentence, ...(tag === undefined ? {} : { contentTag: tag }) };
+}
+
+// A mirror may be behind the registry: what it has at a tag is not what the registry says.
+async function mirrorOf(
+  { builder: { buildkitdConfig: file, buildkitdConfigInline: inline } }: Inputs,
+  workspace: string,
+): Promise<string | undefined> {
+  // A file that can't be read is the builder's to complain of.
+  const text =
+    file === '' ? inline : await readFile(resolve(workspace, file), 'utf8').catch(() => '');
+  return /^\s*mirrors\s*=/m.test(text)
+    ? 'base images come through a mirror (buildkitd-config), which may be behind'
+    : undefined;
 }
 
 // A frontend is looked up in its registry by every builder, also where images are there locally.

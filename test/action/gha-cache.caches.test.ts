@@ -1,5 +1,14 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { build, expectCached, layers, project, prune, pullRequest, steps, unchangedSteps } from './cached.ts';
+import {
+  build,
+  expectCached,
+  layers,
+  project,
+  prune,
+  pullRequest,
+  steps,
+  unchangedSteps,
+} from './cached.ts';
 import { openWorld, whole, type World } from './kit.ts';
 
 // The machine's build cache loses a project's layers between two runs: what is CACHED then comes from

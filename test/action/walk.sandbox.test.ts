@@ -106,9 +106,9 @@ describe('a cold run', () => {
       expect(world.tag(tag)).toBe(digest(cold));
       expect(cold.main.summary).toContain(`\`${tag}\``);
     }
-    const index = JSON.parse(
-      world.aws.ecr.image('shop', digest(cold) ?? '')?.manifest ?? '{}',
-    ) as { manifests?: { annotations?: object }[] };
+    const index = JSON.parse(world.aws.ecr.image('shop', digest(cold) ?? '')?.manifest ?? '{}') as {
+      manifests?: { annotations?: object }[];
+    };
     expect(index.manifests).toHaveLength(2);
     expect(index.manifests).toContainEqual(
       expect.objectContaining({

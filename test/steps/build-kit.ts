@@ -124,17 +124,8 @@ export async function openBench(files: Readonly<Record<string, string>> = {}): P
       });
       try {
         const outcome = await build(
-          {
-            plan: whole,
-            env,
-            cwd: workspace,
-            ...request,
-          },
-          {
-            run,
-            log,
-            clock,
-          },
+          { plan: whole, env, cwd: workspace, ...request },
+          { run, log, clock, signal },
         );
         return {
           outcome,

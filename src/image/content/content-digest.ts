@@ -70,7 +70,11 @@ async function decide(question: ContentQuestion, signal?: AbortSignal): Promise<
   const folder = resolve(workspace, settings.context);
   const file =
     settings.file === '' ? join(folder, 'Dockerfile') : resolve(workspace, settings.file);
-  const dockerfile = readDockerfile(await readBuildFile(file, settings.file));
+  const text = await readBuildFile(file, settings.file);
+  if (/BUILDKIT_SBOM_SCAN_(?:CONTEXT|STAGE)/.test(text)) {
+    throw new Undecidable('BUILDKIT_SBOM_SCAN_… lets the SBOM tell of more than the image');
+  }
+  const dockerfile = readDockerfile(text);
   const frontend = await frontendOf(question, dockerfile);
   const context = new ContextTree(folder, await ignorePatterns(folder, file, frontend !== null));
   const contexts = await namedContexts(question);

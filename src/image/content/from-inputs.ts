@@ -21,7 +21,7 @@ export interface Asked {
  * @param env for build arguments without a value, and SOURCE_DATE_EPOCH, which buildx takes from it.
  */
 export function contentAsked(inputs: Inputs, env: NodeJS.ProcessEnv): Asked {
-  const { build, image, cache, builder } = inputs;
+  const { build, image, cache } = inputs;
   const buildArgs = readBuildArgs(build.buildArgs, env);
   const counted = {
     labels: image.labels,
@@ -57,7 +57,7 @@ export function contentAsked(inputs: Inputs, env: NodeJS.ProcessEnv): Asked {
       counted,
     },
     forced: forcedBy(build),
-    needed: neededBy(inputs) ?? mirrored(builder.buildkitdConfigInline),
+    needed: neededBy(build),
   };
 }
 
@@ -86,7 +86,7 @@ function forcedBy(build: Inputs['build']): string | undefined {
   return undefined;
 }
 
-function neededBy({ build }: Inputs): string | undefined {
+function neededBy(build: Inputs['build']): string | undefined {
   if (build.call !== '' && !/^build(,|$)/.test(build.call)) {
     return `call: ${build.call} looks at the build itself`;
   }
@@ -99,13 +99,6 @@ function neededBy({ build }: Inputs): string | undefined {
   return elsewhere === undefined
     ? undefined
     : `outputs asks for more than the image (${elsewhere})`;
-}
-
-// A mirror may be behind the registry: what it has at a tag is not what the registry says.
-function mirrored(config: string): string | undefined {
-  return /^\s*mirrors\s*=/m.test(config)
-    ? 'buildkitd-config-inline sends base images through a mirror'
-    : undefined;
 }
 
 function isInline(cacheTo: string): boolean {

@@ -146,7 +146,8 @@ function readCopy(name: 'copy' | 'add', line: Line): Copy {
     excludes: flagValues(line.flags, 'exclude'),
     parents: isOn(line.flags, 'parents'),
     checksum: flagValues(line.flags, 'checksum')[0],
-    written: [name, line.flags, words, line.heredocs],
+    // Not the name of the stage that is copied from: what it is made of is what counts.
+    written: [name, line.flags.filter((flag) => !flag.startsWith('--from=')), words, line.heredocs],
   };
 }
 

@@ -10,7 +10,14 @@ import type { Run } from '../../../src/systems/process.ts';
 import { ensureBusybox, busyboxImage } from '../../sandbox/base-image/images.ts';
 import { ensureEngine, type Engine } from '../../sandbox/engine/engine.ts';
 import { Random } from './oracle/random.ts';
-import { dockerfile, edit, firstState, makeContext, restore, type State } from './random-context.ts';
+import {
+  dockerfile,
+  edit,
+  firstState,
+  makeContext,
+  restore,
+  type State,
+} from './random-context.ts';
 
 // The same edits each time, unless CONTENT_SEED says otherwise; CONTENT_EDITS for more of them.
 const seed = Number(process.env['CONTENT_SEED'] ?? 3);
@@ -62,7 +69,8 @@ test(
       const known = past.some((each) => each.image === image);
       if (before === undefined && cached && known) careful.push(what);
       counts[before === undefined ? 'built' : 'skipped'] += 1;
-      if (process.env['CONTENT_SHOW']) console.log(step, what, { before: before?.image, image, ran });
+      if (process.env['CONTENT_SHOW'])
+        console.log(step, what, { before: before?.image, image, ran });
       past.push(now);
       if (random.chance(15)) {
         const back = random.pick(past);
@@ -179,7 +187,10 @@ async function build(state: State) {
     `--file=${file}`,
     `--build-context=named=${named}`,
     ...(state.target === '' ? [] : [`--target=${state.target}`]),
-    ...each('--build-arg', Object.entries(state.buildArgs).map(([key, value]) => `${key}=${value}`)),
+    ...each(
+      '--build-arg',
+      Object.entries(state.buildArgs).map(([key, value]) => `${key}=${value}`),
+    ),
     ...each('--label', state.labels),
     ...each('--add-host', state.addHosts),
     context,

@@ -73,7 +73,8 @@ COPY \${FOLDER:-none}/*.py /app/
 COPY --from=tool /src /tool /from-tool/
 COPY --from=named /n /named
 COPY link/inner /through-link
-COPY ignored* deep /deep/
+COPY --exclude=lib/* --exclude=!lib/x --exclude=*.log tool /tool-without/
+COPY ignored* deep s?c/[a-c].* /deep/
 RUN --mount=type=bind,source=mounted,target=/mounted \\
     --mount=type=cache,target=/cache cat /mounted/* > /read; \\
     true
@@ -139,7 +140,11 @@ export function edit(
       return same(`add ${file}`);
     }
     case 4: {
-      const file = random.pick(filesOf(context).filter((each) => /new|readme|gone|u$/.test(each)).concat('debug.log'));
+      const file = random.pick(
+        filesOf(context)
+          .filter((each) => /new|readme|gone|u$/.test(each))
+          .concat('debug.log'),
+      );
       rmSync(join(context, file), { force: true });
       return same(`remove ${file}`);
     }
@@ -153,7 +158,9 @@ export function edit(
       // BuildKit's incremental transfer doesn't see the mode of an empty folder change.
       const folder = random.pick(
         entries(context).filter(
-          (each) => lstatSync(join(context, each)).isDirectory() && readdirSync(join(context, each)).length > 0,
+          (each) =>
+            lstatSync(join(context, each)).isDirectory() &&
+            readdirSync(join(context, each)).length > 0,
         ),
       );
       chmodSync(join(context, folder), random.pick([0o755, 0o775, 0o700]));
@@ -161,12 +168,19 @@ export function edit(
     }
     case 8: {
       const file = any();
-      lutimesSync(join(context, file), 1_000_000 + random.below(1000), 1_000_000 + random.below(1000));
+      lutimesSync(
+        join(context, file),
+        1_000_000 + random.below(1000),
+        1_000_000 + random.below(1000),
+      );
       return same(`touch ${file}`);
     }
     case 9: {
       rmSync(join(context, 'deep/up'), { force: true });
-      symlinkSync(`../${random.pick(['top.txt', 'src', 'none', 'debug.log'])}`, join(context, 'deep/up'));
+      symlinkSync(
+        `../${random.pick(['top.txt', 'src', 'none', 'debug.log'])}`,
+        join(context, 'deep/up'),
+      );
       return same('another link in deep');
     }
     case 10: {
@@ -177,7 +191,10 @@ export function edit(
     }
     case 11: {
       const from = random.pick(['src/a.py', 'src/c.py', 'unneeded/u', 'unneeded/v']);
-      const to = from.replace(/[a-z](\.py)?$/, (_, end: string | undefined) => `${random.pick(['c', 'v', 'w'])}${end ?? ''}`);
+      const to = from.replace(
+        /[a-z](\.py)?$/,
+        (_, end: string | undefined) => `${random.pick(['c', 'v', 'w'])}${end ?? ''}`,
+      );
       if (existsSync(join(context, from))) renameSync(join(context, from), join(context, to));
       return same(`rename ${from} to ${to}`);
     }
@@ -188,13 +205,30 @@ export function edit(
         ['**/*.md', '*.log'],
         ['ignored/*', '!ignored/k*', 'unneeded/void*'],
         ['# nothing', '/tool/empty', 'debug.log'],
+        [
+          '**',
+          '!src',
+          '!tool',
+          '!**/n',
+          '!mounted/*',
+          '!deep/**',
+          '!real',
+          '!link',
+          '!Dockerfile',
+          '!ignored*',
+        ],
+        ['src/[b-z]*', '*|x', 'deep/*/est', '!deep/er/est/d'],
       ]);
       return { state: { ...state, ignore }, what: `ignore ${ignore.join(' ')}` };
     }
     case 13:
       return line(state, 'comment', `# note ${value}`);
     case 14:
-      return line(state, 'tool', random.pick(['RUN echo tool > /tool', 'RUN echo tool ${MORE} > /tool']));
+      return line(
+        state,
+        'tool',
+        random.pick(['RUN echo tool > /tool', 'RUN echo tool ${MORE} > /tool']),
+      );
     case 15:
       return line(state, 'extra', `RUN echo extra ${value}`);
     case 16:
@@ -202,9 +236,16 @@ export function edit(
     case 17:
       return line(state, 'trailing', `ARG LATE=${value}`);
     case 18:
-      return line(state, 'heredoc', `COPY <<EOF /inline\nvalue ${random.pick(['$USED', '${USED:-0}', '2'])}\nEOF`);
+      return line(
+        state,
+        'heredoc',
+        `COPY <<EOF /inline\nvalue ${random.pick(['$USED', '${USED:-0}', '2'])}\nEOF`,
+      );
     case 19: {
-      const buildArgs = { ...state.buildArgs, [random.pick(['USED', 'UNUSED', 'HTTP_PROXY', 'LATE'])]: `http://${value}` };
+      const buildArgs = {
+        ...state.buildArgs,
+        [random.pick(['USED', 'UNUSED', 'HTTP_PROXY', 'LATE'])]: `http://${value}`,
+      };
       return { state: { ...state, buildArgs }, what: `build arg ${JSON.stringify(buildArgs)}` };
     }
     case 20: {
@@ -221,7 +262,8 @@ export function edit(
       return { state: { ...state, addHosts }, what: `hosts ${addHosts.join(' ')}` };
     }
     default: {
-      if (random.chance(50)) return { state: { ...state, base: value }, what: `base image ${value}` };
+      if (random.chance(50))
+        return { state: { ...state, base: value }, what: `base image ${value}` };
       return { state: { ...state, labels: [`a=${value}`] }, what: `label ${value}` };
     }
   }

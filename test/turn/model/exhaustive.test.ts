@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, test } from 'vitest';
 import { explore, NO_WINDOWS, type Explored, type Window } from './explore.ts';
-import type { Setup } from './world.ts';
+import type { Setup } from './setup.ts';
 
 const TWO = [{}, {}];
 const THREE = [{}, {}, {}];

@@ -1,15 +1,6 @@
 import type { Config } from '../../../src/turn/protocol.ts';
-import {
-  LATE,
-  production,
-  REGISTER,
-  worldOf,
-  type Machine,
-  type Model,
-  type Seen,
-  type Setup,
-  type World,
-} from './world.ts';
+import { production, type Machine, type Seen, type Setup, type World } from './setup.ts';
+import { LATE, REGISTER, worldOf, type Model } from './world.ts';
 
 export interface Explored {
   readonly states: number;

@@ -2,7 +2,7 @@
 // each must be caught by the checker: a checker that lets one pass proves nothing.
 import type { OrderKey } from '../../../src/turn/keys.ts';
 import type { Config, Event, State, Step, View } from '../../../src/turn/protocol.ts';
-import { production, type Machine, type Setup } from './world.ts';
+import { production, type Machine, type Setup } from './setup.ts';
 
 export interface Mutant {
   readonly name: string;

@@ -1,7 +1,8 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { judgeRest, judgeStep, NO_WINDOWS } from './explore.ts';
-import { production, worldOf, type RunSetup, type Seen, type Setup, type World } from './world.ts';
+import { production, type RunSetup, type Seen, type Setup, type World } from './setup.ts';
+import { worldOf } from './world.ts';
 
 // Up to six runs with re-runs, shared images, two lanes, kills, copies, cancels, stale lists, timeouts:
 // too many interleavings to visit all, so fast-check picks schedules and shrinks one that fails.

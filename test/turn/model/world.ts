@@ -1,58 +1,10 @@
 // The world around the protocol's machine, for the model checker: a register, one moving tag, and
 // messages that are sent, delivered and acknowledged as separate steps, may be lost with their sender,
 // sent again, or arrive late. Everything is small integers, so that millions of states fit.
-import { compareKeys, type OrderKey } from '../../../src/turn/keys.ts';
-import * as protocol from '../../../src/turn/protocol.ts';
+import { compareKeys } from '../../../src/turn/keys.ts';
 import type { Announced, Config, Event, Step, View } from '../../../src/turn/protocol.ts';
-
-/** The machine under test: the production one, or a mutant of it. */
-export interface Machine {
-  readonly start: (config: Config) => Step;
-  readonly step: (config: Config, state: protocol.State, event: Event) => Step;
-  readonly resume: (config: Config) => Step;
-}
-
-export const production: Machine = {
-  start: protocol.start,
-  step: protocol.step,
-  resume: () => protocol.resume(),
-};
-
-export interface RunSetup {
-  /** Its lane; runs of other lanes share the tag only. Default `a`. */
-  readonly lane?: string;
-  /** Which image it builds; runs with the same number build the same. Default: its own. */
-  readonly image?: number;
-  /** Begins when that run (by index) is over. For re-runs. */
-  readonly after?: number;
-  /** The key it believes to have, for mutants. Default: its place. */
-  readonly key?: OrderKey;
-  /** GitHub run it is an attempt of, by index. */
-  readonly attemptOf?: number;
-}
-
-export interface Setup {
-  /** In the order of events: a later one is newer. */
-  readonly runs: readonly RunSetup[];
-  readonly inTurn: boolean;
-  /** How many crashes (kill without a word, in main or post), copies of writes, stale lists there may be. */
-  readonly crashes?: number;
-  readonly copies?: number;
-  readonly lags?: number;
-  /** Whether builds may fail, runs be cancelled before they announce. */
-  readonly failures?: boolean;
-  /** Whether order-timeout may strike. */
-  readonly timeouts?: boolean;
-  /** Whom a run waits for: all earlier live runs, or (mutant) only the one before. */
-  readonly waitsFor?: 'all' | 'previous';
-  /** `set`: announcements add up. `last` (mutant): the last write wins. */
-  readonly register?: 'set' | 'last';
-  /** Whether the tag is at a foreign image at first. */
-  readonly foreign?: boolean;
-}
-
-/** A run's life. `dead`: killed, its post step may come or not. */
-export const Life = { live: 0, ended: 1, dead: 2, failed: 3, post: 4, repaired: 5 } as const;
+import { at, interned } from './interned.ts';
+import { Life, type Machine, type Seen, type Setup, type Visit, type World } from './setup.ts';
 
 // World layout: what is shared, then four numbers a run.
 export const REGISTER = 0;
@@ -70,22 +22,6 @@ const ANSWER = 2;
 /** Copies of writes still on their way: bit 0 the announcement, bit d a put of image d. */
 const FLYING = 3;
 
-export type World = readonly number[];
-
-/** What a transition did that a property may forbid. */
-export interface Seen {
-  /** The tag went from a newer run's image to an older one's. */
-  back?: boolean;
-  /** A run ended, with what, and what the register then held. */
-  ended?: { run: number; result: protocol.Result };
-  /** A run that the register showed to be superseded went on to wait. */
-  waitedSuperseded?: number;
-  /** The register's value fell. */
-  fell?: boolean;
-}
-
-export type Visit = (next: World, label: string, seen: Seen) => void;
-
 const FOREIGN = 15;
 
 export function worldOf(setup: Setup, machine: Machine) {
@@ -102,38 +38,7 @@ export function worldOf(setup: Setup, machine: Machine) {
   /** The newest run that builds `image`; -1: none of ours. */
   const newestOf = (image: number) => setup.runs.findLastIndex((_, run) => imageOf(run) === image);
 
-  // Steps and events are kept once each and stand for their numbers.
-  const steps: { step: Step; run: number }[] = [];
-  const stepIds = new Map<string, number>();
-  const events: Event[] = [];
-  const eventIds = new Map<string, number>();
-  const stepCache = new Map<number, number>();
-  const stepId = (run: number, step: Step): number => {
-    const name = `${run}${JSON.stringify(step)}`;
-    let id = stepIds.get(name);
-    if (id === undefined) stepIds.set(name, (id = steps.push({ step, run }) - 1));
-    return id;
-  };
-  const eventId = (event: Event): number => {
-    const name = JSON.stringify(event);
-    let id = eventIds.get(name);
-    if (id === undefined) eventIds.set(name, (id = events.push(event) - 1));
-    return id;
-  };
-  const at = <T>(list: readonly T[], index: number): T => {
-    const found = list[index];
-    if (found === undefined) throw new RangeError(`Nothing at ${index}.`);
-    return found;
-  };
-  const next = (run: number, step: number, event: number): number => {
-    const name = step * 4096 + event;
-    let id = stepCache.get(name);
-    if (id === undefined) {
-      const result = machine.step(at(configs, run), at(steps, step).step.state, at(events, event));
-      stepCache.set(name, (id = stepId(run, result)));
-    }
-    return id;
-  };
+  const { steps, events, stepId, eventId, next } = interned(machine, configs);
 
   const announcedBy = (run: number): Announced => {
     const { key, lane } = at(configs, run);
@@ -239,7 +144,7 @@ export function worldOf(setup: Setup, machine: Machine) {
 
   /** The effect happens in the world; its answer is on the way back. */
   function deliver(world: World, run: number, tell: Visit): void {
-    const { effect } = at(steps, at(world, slot(run, STEP))).step;
+    const { effect } = at(steps, at(world, slot(run, STEP)));
     const answer = (event: Event, label: string, change?: (then: number[]) => Seen | undefined) => {
       const then = [...world];
       then[slot(run, ANSWER)] = eventId(event) + 1;
@@ -318,7 +223,7 @@ export function worldOf(setup: Setup, machine: Machine) {
     then[slot(run, ANSWER)] = 0;
     then[slot(run, STEP)] = id;
     const seen: Seen = {};
-    const { effect } = at(steps, id).step;
+    const { effect } = at(steps, id);
     const heard = at(events, event);
     if (heard.on === 'register' && effect.do === 'look') {
       const { own } = heard.view;
@@ -339,7 +244,7 @@ export function worldOf(setup: Setup, machine: Machine) {
   /** Killed without a word. A write on its way is lost, or lands some time later. */
   function crash(world: World, run: number, tell: Visit): void {
     const then = [...world];
-    const { effect } = at(steps, at(world, slot(run, STEP))).step;
+    const { effect } = at(steps, at(world, slot(run, STEP)));
     then[CRASHES] = at(world, CRASHES) - 1;
     then[slot(run, LIFE)] = Life.dead;
     then[slot(run, STEP)] = 0;

@@ -43,7 +43,22 @@ function question(kind: Question['kind'], random: Random): Question {
 }
 
 // Few names, so that patterns and paths meet.
-const names = ['a', 'b', 'ab', 'a.md', 'b.md', 'src', 'a|b', 'ü', 'x{1}', '!a', 'a b', 'D1', '[a]', 'a^'];
+const names = [
+  'a',
+  'b',
+  'ab',
+  'a.md',
+  'b.md',
+  'src',
+  'a|b',
+  'ü',
+  'x{1}',
+  '!a',
+  'a b',
+  'D1',
+  '[a]',
+  'a^',
+];
 
 /** Folders and files of the context that is walked. */
 const tree: readonly string[] = [
@@ -62,8 +77,38 @@ function path(random: Random): string {
   return random.some(1, 4, () => random.pick(names)).join('/');
 }
 
-const odd = ['*', '**', '?', '[ab]', '[^a]', '[a-c]*', '*.md', 'a*', '*b', '**b', 'a**', '\\a', '\\*'];
-const odder = ['[', ']', '[]a]', '[a', 'a\\', '[\\]]', '{2}', 'a{2}', '|', '^a', '$', '(a)', '\\d', '+', '.'];
+const odd = [
+  '*',
+  '**',
+  '?',
+  '[ab]',
+  '[^a]',
+  '[a-c]*',
+  '*.md',
+  'a*',
+  '*b',
+  '**b',
+  'a**',
+  '\\a',
+  '\\*',
+];
+const odder = [
+  '[',
+  ']',
+  '[]a]',
+  '[a',
+  'a\\',
+  '[\\]]',
+  '{2}',
+  'a{2}',
+  '|',
+  '^a',
+  '$',
+  '(a)',
+  '\\d',
+  '+',
+  '.',
+];
 
 function pattern(random: Random): string {
   const part = () => {
@@ -148,10 +193,15 @@ const expressions = [
 
 function expansion(random: Random): Question {
   const text = random
-    .some(1, 4, () => (random.chance(60) ? random.pick(expressions) : random.pick(['a', ' ', 'b c', 'ü', '/'])))
+    .some(1, 4, () =>
+      random.chance(60) ? random.pick(expressions) : random.pick(['a', ' ', 'b c', 'ü', '/']),
+    )
     .join('');
   const options = Object.fromEntries(
-    ['rawQuotes', 'rawEscapes', 'plainQuotes', 'keepUnset'].map((name) => [name, random.chance(15)]),
+    ['rawQuotes', 'rawEscapes', 'plainQuotes', 'keepUnset'].map((name) => [
+      name,
+      random.chance(15),
+    ]),
   );
   return {
     kind: 'expand',
@@ -213,13 +263,27 @@ const instructions = [
   'RUN a ` \n b',
   'RUN a\r',
 ];
-const heads = ['# syntax=docker/dockerfile:1', '# escape=`', '#escape = \\', '# check=skip=all', '# note', '#', '// syntax=x'];
+const heads = [
+  '# syntax=docker/dockerfile:1',
+  '# escape=`',
+  '#escape = \\',
+  '# check=skip=all',
+  '# note',
+  '#',
+  '// syntax=x',
+];
 
 function dockerfile(random: Random): string {
   const head = random.chance(30) ? random.some(1, 3, () => random.pick(heads)) : [];
   const global = random.chance(25) ? [random.pick(['ARG A=1', 'ARG A', 'ARG A=1 B=$A'])] : [];
   const from = () =>
-    random.pick(['FROM a', 'FROM a AS b', 'from --platform=$BUILDPLATFORM a as B', 'FROM $A', 'FROM scratch']);
+    random.pick([
+      'FROM a',
+      'FROM a AS b',
+      'from --platform=$BUILDPLATFORM a as B',
+      'FROM $A',
+      'FROM scratch',
+    ]);
   const lines = [
     ...head,
     ...global,
@@ -232,8 +296,29 @@ function dockerfile(random: Random): string {
 }
 
 function reference(random: Random): string {
-  const host = random.pick(['', '', 'docker.io/', 'index.docker.io/', 'ghcr.io/', 'localhost/', 'localhost:5000/', 'Host/', '127.0.0.1:1/']);
-  const name = random.pick(['a', 'library/a', 'a/b', 'a/b/c', 'A', 'a__b', 'a--b', 'a-', 'a..b', 'a_b']);
+  const host = random.pick([
+    '',
+    '',
+    'docker.io/',
+    'index.docker.io/',
+    'ghcr.io/',
+    'localhost/',
+    'localhost:5000/',
+    'Host/',
+    '127.0.0.1:1/',
+  ]);
+  const name = random.pick([
+    'a',
+    'library/a',
+    'a/b',
+    'a/b/c',
+    'A',
+    'a__b',
+    'a--b',
+    'a-',
+    'a..b',
+    'a_b',
+  ]);
   const tag = random.pick(['', '', ':latest', ':1.0-x', ':', ':a b', ':_x']);
   const digest = random.chance(15) ? `@sha256:${'ab'.repeat(32)}` : '';
   return host + name + tag + digest;

@@ -1,4 +1,4 @@
-// node test/image/content/oracle/generate.ts [seed] [count]: writes vectors.json, answered by Docker's
+// node test/image/content/oracle/generate.ts [seed] [count]: writes vectors.jsonl, answered by Docker's
 // packages. With `--fuzz` it writes nothing and prints where we differ.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,7 +8,10 @@ import { questions } from './cases.ts';
 import { difference } from './compare.ts';
 
 const fuzz = process.argv.includes('--fuzz');
-const [seed = 1, count = 180] = process.argv.slice(2).filter((arg) => /^\d+$/.test(arg)).map(Number);
+const [seed = 1, count = 180] = process.argv
+  .slice(2)
+  .filter((arg) => /^\d+$/.test(arg))
+  .map(Number);
 const go = findGo();
 if (go === undefined) throw new Error('There is no Go on this machine.');
 const asked = questions(seed, count);
@@ -29,5 +32,5 @@ if (fuzz) {
   console.log(`${asked.length} questions; ${left} left to BuildKit that it decides`);
 } else {
   const rows = asked.map((question, index) => JSON.stringify([question, answers[index]]));
-  writeFileSync(join(import.meta.dirname, '..', 'vectors.json'), `[\n${rows.join(',\n')}\n]\n`);
+  writeFileSync(join(import.meta.dirname, '..', 'vectors.jsonl'), `${rows.join('\n')}\n`);
 }

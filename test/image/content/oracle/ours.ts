@@ -79,7 +79,12 @@ function dockerfile(text: string) {
       name: line.name,
       flags: line.flags,
       words: words(line, escape),
-      heredocs: line.heredocs.map(({ name, expand, chomp, content }) => ({ name, expand, chomp, content })),
+      heredocs: line.heredocs.map(({ name, expand, chomp, content }) => ({
+        name,
+        expand,
+        chomp,
+        content,
+      })),
     })),
     triggers: lines
       .map((line) => readInstruction(line, escape))

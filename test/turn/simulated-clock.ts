@@ -1,0 +1,67 @@
+import type { Clock } from '../../src/wait.ts';
+
+/** Time that jumps to the next sleeper when all work has come to rest. */
+export class SimulatedClock implements Clock {
+  #now = Date.parse('2026-11-21T00:00:00Z');
+  #sleepers: { at: number; order: number; wake: () => void }[] = [];
+  #order = 0;
+  #seed: number;
+
+  constructor(seed = 1) {
+    this.#seed = seed;
+  }
+
+  now(): number {
+    return this.#now;
+  }
+
+  random(): number {
+    // mulberry32: small, seeded, good enough for jitter.
+    this.#seed = (this.#seed + 0x6d2b79f5) | 0;
+    let t = Math.imul(this.#seed ^ (this.#seed >>> 15), 1 | this.#seed);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
+  }
+
+  sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted === true) {
+        reject(reasonOf(signal));
+        return;
+      }
+      const sleeper = { at: this.#now + ms, order: (this.#order += 1), wake: resolve };
+      this.#sleepers.push(sleeper);
+      signal?.addEventListener(
+        'abort',
+        () => {
+          this.#sleepers = this.#sleepers.filter((other) => other !== sleeper);
+          reject(reasonOf(signal));
+        },
+        { once: true },
+      );
+    });
+  }
+
+  /** Runs until `work` is over, letting time jump whenever nothing else happens. */
+  async run<T>(work: Promise<T>): Promise<T> {
+    let over = false;
+    const done = work.finally(() => (over = true));
+    done.catch(() => {});
+    for (;;) {
+      await new Promise(setImmediate);
+      if (over) return done;
+      const first = this.#sleepers.reduce(
+        (a, b) => (a === undefined || b.at < a.at || (b.at === a.at && b.order < a.order) ? b : a),
+        this.#sleepers[0],
+      );
+      if (first === undefined) continue;
+      this.#sleepers = this.#sleepers.filter((other) => other !== first);
+      this.#now = Math.max(this.#now, first.at);
+      first.wake();
+    }
+  }
+}
+
+function reasonOf(signal: AbortSignal): Error {
+  return signal.reason instanceof Error ? signal.reason : new DOMException('Aborted', 'AbortError');
+}
