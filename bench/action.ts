@@ -19,6 +19,8 @@ const MEGABYTE = 1_000_000;
 interface Turn {
   readonly main: number;
   readonly post?: number;
+  /** ms of each phase, by the output `timings`. */
+  readonly phases?: Readonly<Record<string, number>>;
 }
 
 interface Contender {
@@ -87,7 +89,8 @@ async function contenders(world: World): Promise<readonly Contender[]> {
       if (!ok) throw new Error(`${main.log}\n${post.log}`);
       const built = String(main.outputs['built']);
       if (built !== String(changes)) throw new Error(`built is ${built}\n${main.log}`);
-      return { main: main.ms, post: post.ms };
+      const phases = JSON.parse(main.outputs['timings'] ?? '{}') as Record<string, number>;
+      return { main: main.ms, post: post.ms, phases };
     };
   const [one, two, three, four] = [
     await checkout(world),
@@ -147,4 +150,14 @@ for (const { name, against } of all) {
     posts.length === 0 ? '' : seconds(median(posts)),
   ];
   console.log(`| ${cells.join(' | ')} |`);
+}
+
+console.log('\nPhases (some run side by side), median ms:');
+for (const { name } of all) {
+  const phases = (turns.get(name) ?? []).map(({ phases }) => phases ?? {});
+  const names = Object.keys(phases[0] ?? {});
+  if (names.length === 0) continue;
+  const each = names.map((phase) => [phase, median(phases.map((one) => one[phase] ?? 0))] as const);
+  const shown = each.filter(([, ms]) => ms > 0).map(([phase, ms]) => `${phase} ${ms}`);
+  console.log(`  ${name}: ${shown.join(', ')}`);
 }

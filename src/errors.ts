@@ -70,6 +70,8 @@ export function explain(error: unknown): string {
       }
       if (at.hint !== undefined) parts.push(`→ ${at.hint}`);
     }
+    const known = systemHint(at);
+    if (known !== undefined) parts.push(`→ ${known}`);
     at = at instanceof Error ? at.cause : undefined;
   }
   return parts.join('\n');
@@ -78,6 +80,16 @@ export function explain(error: unknown): string {
 function wordsOf(value: unknown): string {
   if (value instanceof Error) return value.message || value.name;
   return typeof value === 'string' ? value : (JSON.stringify(value) ?? 'unknown');
+}
+
+/** What to do about an error of the operating system whose own words tell only programmers. */
+function systemHint(error: unknown): string | undefined {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  if (code === 'ENOSPC' || code === 'EDQUOT') {
+    return "The runner's disk is full (RUNNER_TEMP, or Docker's data). Remove what is not needed in a step before this one, or use a larger runner.";
+  }
+  if (code === 'EROFS') return 'RUNNER_TEMP and the workspace must be folders that can be written.';
+  return undefined;
 }
 
 function indent(text: string): string {

@@ -2,19 +2,21 @@ import { mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
 import process from 'node:process';
 import { readContext } from './context.ts';
-import { explain, isAbort } from './errors.ts';
+import { ActionError, asError, explain, isAbort } from './errors.ts';
 import { readInputs } from './inputs/read.ts';
 import type { Job } from './job.ts';
 import { ship } from './run.ts';
 import { openState } from './state.ts';
 import { closingLines, report, startTold } from './steps/report.ts';
 import { run } from './systems/process.ts';
+import { useProxy } from './systems/proxy.ts';
 import { connectRunner } from './systems/runner.ts';
 import { startTimeline } from './timeline.ts';
 import { systemClock } from './wait.ts';
 
 const runner = connectRunner();
 const { log } = runner;
+useProxy(process.env, log);
 
 // A cancelled run: SIGINT, 7.5 s later SIGTERM, 2.5 s later the end. What runs is stopped; a tag's
 // move that has begun is finished (turn/), and post does what is left.
@@ -57,9 +59,18 @@ async function main(): Promise<void> {
   } catch (error) {
     failure = error;
   }
-  await report(job, told, failure);
+  try {
+    await report(job, told, failure);
+    store.set('finished', failure === undefined);
+  } catch (cause) {
+    const lost = new ActionError('The outputs and the job summary could not be written.', {
+      cause: asError(cause),
+    });
+    // What the run failed with first is what is to be mended.
+    if (failure === undefined) failure = lost;
+    else log.warning(explain(lost));
+  }
   for (const line of closingLines(job, told)) log.info(line);
-  store.set('finished', failure === undefined);
   if (failure !== undefined) throw failure;
 }
 

@@ -5,12 +5,14 @@ import { readContext } from './context.ts';
 import { explain } from './errors.ts';
 import { loadState } from './state.ts';
 import { run } from './systems/process.ts';
+import { useProxy } from './systems/proxy.ts';
 import { connectRunner } from './systems/runner.ts';
 import { systemClock } from './wait.ts';
 
 // Post only warns: the job's result is main's.
 const runner = connectRunner();
 const { log } = runner;
+useProxy(process.env, log);
 try {
   const state = loadState(runner, log);
   if (state !== undefined) {

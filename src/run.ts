@@ -6,6 +6,7 @@ import { openDestination } from './steps/destination.ts';
 import { deployFunctions, lookAtFunctions, requireFit } from './steps/functions.ts';
 import { choose, makeImage } from './steps/image.ts';
 import { mayMove, openOrder } from './steps/order.ts';
+import { putOwnTags } from './steps/own-tags.ts';
 import { openPython, verify } from './steps/environment.ts';
 import { readBack } from './steps/read-back.ts';
 import { tellDeployed, tellPublished, type Told } from './steps/report.ts';
@@ -87,7 +88,7 @@ export async function ship(job: Job, told: Told): Promise<void> {
   );
 
   // The turn is waited for beside the build, but a build or check that failed needn't wait for it.
-  const [there, plans, mine, digest, home] = await settle([
+  const [there, plans, mine, image, home] = await settle([
     destination,
     functions,
     turn,
@@ -101,17 +102,18 @@ export async function ship(job: Job, told: Told): Promise<void> {
     await settle([Promise.reject(asError(error)), waited]);
     throw error;
   });
-  if (there === undefined || mine === undefined || digest === undefined) return;
+  if (there === undefined || mine === undefined || image === undefined) return;
 
   const { ecr, repository } = there;
   const found = await part('read back', () =>
     readBack(
-      { repository: repository.name, uri: repository.uri, digest },
+      { repository: repository.name, uri: repository.uri, digest: image.digest },
       { ecr, registry: home.registry, clock: job.clock },
       job.signal,
     ),
   );
   told.image = found.image;
+  await part('own tags', () => putOwnTags(there, found.manifest, image.tags));
   requireFit(plans, found);
   await waited;
   if (!moving) return;

@@ -32,6 +32,15 @@ describe('explain', () => {
     expect(explain(error)).toBe('a');
   });
 
+  test('says what to do when the disk is full', () => {
+    const cause = Object.assign(new Error('ENOSPC: no space left on device, write'), {
+      code: 'ENOSPC',
+    });
+    expect(explain(new ActionError('The outputs could not be written.', { cause }))).toMatch(
+      /^The outputs could not be written\.\nCause: ENOSPC: .*\n→ The runner's disk is full/,
+    );
+  });
+
   test('names an error that has no message', () => {
     expect(explain(new TypeError(''))).toBe('TypeError');
     expect(explain('plain text')).toBe('plain text');

@@ -27,6 +27,8 @@ export interface NextTry {
 /** A registry that is down for a minute is waited for: 1 + 2 + 4 + 8 + 16 s. */
 const pushTries = 5;
 const baseTries = 3;
+/** IAM's words: the login is fine, so another one is refused as well. */
+const missingPermission = /is not authorized to perform/;
 
 /**
  * Whether and how to build once more after a failure. Undefined: it stays failed.
@@ -46,7 +48,12 @@ export function nextTry(
       const why = `Pushing again in ${delay / 1000} s, without a rebuild: BuildKit still has the layers.`;
       return next({ plan: again, tries: { ...tries, push: tries.push + 1 }, delay, why });
     }
-    if (failure.reason === 'denied' && can.login && !tries.login) {
+    if (
+      failure.reason === 'denied' &&
+      can.login &&
+      !tries.login &&
+      !missingPermission.test(failure.text)
+    ) {
       const why =
         'Pushing again with fresh credentials, without a rebuild: BuildKit still has the layers.';
       return next({ plan: again, tries: { ...tries, login: true }, login: true, why });

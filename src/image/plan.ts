@@ -133,3 +133,11 @@ export interface PlatformImage {
   /** Compressed bytes of the layers. */
   readonly bytes: number;
 }
+
+/** Tags of a run's own image. */
+export interface ImageTags {
+  /** `tags`: for people. */
+  readonly named: readonly string[];
+  /** Under which an image with this content is found again: none or one. */
+  readonly content: readonly string[];
+}

@@ -43,6 +43,9 @@ const pushActions = [
 /** What to do about a failure; undefined: its own words say it. */
 export function failureHint(failure: BuildFailure): string | undefined {
   const { text } = failure;
+  if (/no space left on device/.test(text)) {
+    return "The runner's disk is full (RUNNER_TEMP, or Docker's data). Remove what is not needed in a step before this one, or use a larger runner.";
+  }
   switch (failure.kind) {
     case 'not-started':
       return startHint(text);
@@ -67,7 +70,12 @@ function pushHint(reason: keyof typeof pushWords, text: string): string | undefi
   switch (reason) {
     case 'denied': {
       const denial = parseDenial(text);
-      if (denial !== undefined) return permissionHint(denial);
+      if (denial !== undefined) {
+        return permissionHint(
+          denial,
+          pushActions.includes(denial.action) ? pushActions : undefined,
+        );
+      }
       const resource = repositoryArn(text) ?? 'arn:aws:ecr:REGION:ACCOUNT:repository/NAME';
       const action = deniedAction(text);
       const needed = action === undefined ? pushActions : [action];
@@ -155,7 +163,5 @@ function stepHint(text: string): string | undefined {
 function otherHint(text: string): string | undefined {
   if (/failed to read dockerfile/.test(text))
     return "Set `file` to the Dockerfile's path, from the top of the checkout.";
-  if (/no space left on device/.test(text))
-    return "The runner's disk is full. Remove what is not needed before the build, or use a larger runner.";
   return undefined;
 }

@@ -243,7 +243,10 @@ function failedBuild(
   request: BuildRequest,
   log: Log,
 ): ActionError {
-  const block = failureBlock(attempt);
+  // These are told whole in the message; the block has only a push's retries to add.
+  const whole = failure.kind === 'push' || failure.kind === 'not-started';
+  const told = whole && !failure.text.includes('\n');
+  const block = told ? undefined : failureBlock(attempt);
   const ending = attempt.code === null ? 'ended by a signal' : `exit code ${attempt.code}`;
   if (failure.text === '') {
     return new ActionError(`docker buildx build failed without a word (${ending}).`, { block });

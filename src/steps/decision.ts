@@ -26,7 +26,8 @@ export async function decide(
   const { inputs, context, run, signal } = job;
   if (there === undefined) {
     const { call } = inputs.build;
-    const why = call === 'build' ? 'Building; nothing is pushed.' : `Nothing is built: call: ${call}.`;
+    const why =
+      call === 'build' ? 'Building; nothing is pushed.' : `Nothing is built: call: ${call}.`;
     return { kind: 'build', why };
   }
   const { ecr, repository } = there;

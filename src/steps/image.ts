@@ -4,7 +4,7 @@ import { planBuild } from '../image/build-plan.ts';
 import { chooseBuilder, emulatedPlatforms, type BuilderChoice } from '../image/builder-choice.ts';
 import { mayWriteCache, planCache } from '../image/cache-plan.ts';
 import { planSecrets } from '../image/secrets.ts';
-import type { Builder, CachePlan, DockerFacts } from '../image/plan.ts';
+import type { Builder, CachePlan, DockerFacts, ImageTags } from '../image/plan.ts';
 import { defaultTags } from '../image/tags.ts';
 import type { Job } from '../job.ts';
 import { connectCache, type Cache } from '../systems/cache.ts';
@@ -26,11 +26,17 @@ import type { Told } from './report.ts';
 /** Runs a part of the pipeline under its name in the timeline. */
 export type Part = <T>(name: string, work: () => Promise<T>, stops?: boolean) => Promise<T>;
 
+/** An image in the repository, and those of the run's tags that are still to be put on it. */
+export interface MadeImage {
+  readonly digest: string;
+  readonly tags: ImageTags;
+}
+
 /**
- * The image in the repository, under the run's own tags: the one that has this content already, or a
- * new one that is built and pushed.
+ * The image in the repository: the one that has this content already, or a new one that is built and
+ * pushed under one of the run's own tags.
  *
- * @returns its digest; undefined when nothing was to be pushed (a fork, `call`).
+ * @returns undefined when nothing was to be pushed (a fork, `call`).
  */
 export async function makeImage(
   job: Job,
@@ -39,7 +45,7 @@ export async function makeImage(
   builder: ChosenBuilder,
   part: Part,
   told: Told,
-): Promise<string | undefined> {
+): Promise<MadeImage | undefined> {
   const { facts, choice } = builder;
   const decision = await part('content', () =>
     decide(job, there, home, { driver: choice.driver, facts }),
@@ -52,18 +58,22 @@ export async function makeImage(
   if (decision.kind === 'unchanged' && there !== undefined) {
     job.log.info(`${decision.why} Nothing is built.`);
     told.outcome = 'unchanged';
-    await part('tag', async () => {
-      const { manifest } = decision;
-      await Promise.all(tags.map((tag) => there.ecr.putTag(there.repository.name, tag, manifest)));
-    });
-    return decision.manifest.digest;
+    return { digest: decision.manifest.digest, tags: { named: tags, content: [] } };
   }
   job.log.info(decision.why);
   const contentTags = await contentTagFor(
     there,
     decision.kind === 'build' ? decision.contentTag : undefined,
   );
-  return buildImage(job, there, home, builder, part, told, [...tags, ...contentTags]);
+  // What is pushed needs a name: one that no other run or attempt has, if none is left.
+  const [first = `run-${job.context.runId}.${job.context.runAttempt}`, ...others] = tags;
+  if (there !== undefined) told.tags = [first, ...others];
+  // The runner's Docker knows an image by the names that it was pushed under.
+  const references = there === undefined || job.inputs.build.load ? told.tags : [first];
+  const digest = await buildImage(job, there, home, builder, part, told, references);
+  if (digest === undefined) return undefined;
+  const named = told.tags.filter((tag) => !references.includes(tag));
+  return { digest, tags: { named, content: contentTags } };
 }
 
 async function buildImage(
@@ -138,6 +148,7 @@ async function buildImage(
     false,
   );
   told.build = outcome;
+  for (const notice of outcome.notices) log.notice(notice);
   store.set('mounts', mounts);
   if (inputs.buildRecord) await keepBuildRecord(job, builder, buildEnv, outcome.metadata);
   if (caching.local !== undefined && mayWriteCache(inputs, context)) {

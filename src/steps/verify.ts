@@ -31,7 +31,7 @@ export async function runVerify(script: string, options: VerifyOptions): Promise
   try {
     const file = join(folder, 'verify.sh');
     const report = join(folder, 'failed');
-    await writeFile(file, `${prelude}\n${script}\n`, { mode: 0o600 });
+    await writeFile(file, `${prelude}; ${script}\n`, { mode: 0o600 });
     const ended = await options.log.group('verify', (log) => {
       const print = (line: string) => log.info(line);
       return options.run('bash', ['--noprofile', '--norc', '-eEo', 'pipefail', file], {
@@ -59,7 +59,7 @@ export async function runVerify(script: string, options: VerifyOptions): Promise
 const reportVariable = 'SHIP_TO_ECR_VERIFY_REPORT';
 
 /**
- * One line, so that line numbers are the script's plus one. Both streams become one, in the order
+ * Before the script's first line, so that line numbers are the script's. Both streams become one, in the order
  * they were written. The command that bash stopped at is left in a file, since the last line of the
  * output is often not about it; `exit` is none that fails (no ERR), so it is caught at the end,
  * where bash knows no line any more.
@@ -80,7 +80,7 @@ interface Failed {
 async function readReport(file: string): Promise<Failed | undefined> {
   try {
     const [line, ...command] = (await readFile(file, 'utf8')).trimEnd().split('\n');
-    return { line: Number(line) - 1, command: command.join('\n') };
+    return { line: Number(line), command: command.join('\n') };
   } catch {
     // Bash ended without its traps (killed, or the script set its own): the output has to do.
     return undefined;

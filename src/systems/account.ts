@@ -107,7 +107,7 @@ async function whoAmI(
 async function obtain({ aws, runner, idTokens, clock }: AccountOptions): Promise<AwsCredentials> {
   const { fromNodeProviderChain, fromTemporaryCredentials, fromWebToken } =
     await import('@aws-sdk/credential-providers');
-  const config = { region: aws.region, maxAttempts: 5 };
+  const config = { region: aws.region, maxAttempts: 5, requestHandler: requestHandler() };
   const chain = fromNodeProviderChain({ clientConfig: config });
   const { role } = aws;
   if (role === undefined) {

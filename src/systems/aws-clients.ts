@@ -1,3 +1,5 @@
+import { proxyAgents } from './proxy.ts';
+
 /** What every SDK client here shares. */
 export interface ClientOptions {
   readonly region: string;
@@ -34,6 +36,16 @@ export function clientConfig(
     },
     maxAttempts: 5,
     customUserAgent: 'ship-to-ecr',
-    requestHandler: { connectionTimeout: 10_000, requestTimeout, throwOnRequestTimeout: true },
+    requestHandler: requestHandler(requestTimeout),
+  };
+}
+
+/** How an SDK client sends its requests. The SDK's own agents know of no proxy. */
+export function requestHandler(requestTimeout = 60_000) {
+  return {
+    connectionTimeout: 10_000,
+    requestTimeout,
+    throwOnRequestTimeout: true,
+    ...proxyAgents(),
   };
 }

@@ -47,8 +47,15 @@ export function iamStatement(actions: readonly string[], resource: string): stri
   return JSON.stringify({ Effect: 'Allow', Action: actions, Resource: resource }, undefined, 2);
 }
 
-/** Which policy to change and how, for a denial. */
-export function permissionHint(denial: Denial): string {
+/**
+ * Which policy to change and how, for a denial.
+ *
+ * @param needed actions of the same kind that are needed as well: one statement for all of them.
+ */
+export function permissionHint(
+  denial: Denial,
+  needed: readonly string[] = [denial.action],
+): string {
   const who = denial.caller === undefined ? 'the caller' : principal(denial.caller);
   if (denial.explicit) {
     return `An explicit deny in ${article(denial.policy ?? 'policy')} forbids ${denial.action} for ${who}: no allow can override it, so that deny has to go.`;
@@ -65,9 +72,9 @@ export function permissionHint(denial: Denial): string {
   }
   const policy = denial.policy ?? 'identity-based policy';
   if (!policy.startsWith('identity')) {
-    return `The ${policy} of ${who} leaves ${denial.action} out: it has to allow it, besides the identity-based policy. Statement:\n${iamStatement([denial.action], resource)}`;
+    return `The ${policy} of ${who} leaves ${denial.action} out: it has to allow it, besides the identity-based policy. Statement:\n${iamStatement(needed, resource)}`;
   }
-  return `Add this statement to a policy of ${who}:\n${iamStatement([denial.action], resource)}`;
+  return `Add this statement to a policy of ${who}:\n${iamStatement(needed, resource)}`;
 }
 
 /** Whether `error` is AWS's error of one of these names. */

@@ -13,10 +13,12 @@ import type { Ahead, Blocker, Register } from './register.ts';
 /** After a cancel the runner kills the process in 7.5 s; this much of that is used to finish. */
 const FINISH_WITHIN = 6_000;
 /**
- * The wait between two looks grows by half each time up to this many times the first. Answers of 304 are
- * free, but GitHub's secondary limit is 900 requests a minute, which 50 waiting runs share.
+ * The pause between two looks grows to this share of the time already waited, up to so many ms. Each run in
+ * a row of waiting ones adds its own delay, so that is little. Answers of 304 are free, but GitHub's
+ * secondary limit is 900 requests a minute, which all waiting runs share.
  */
-const BACK_OFF = 2;
+const SHARE = 0.05;
+const LONGEST_PAUSE = 10_000;
 /** How often a wait that doesn't change is shown again, in ms. */
 const SHOW_EVERY = 60_000;
 /** How often a waiting run reads the register, in ms: in ECR that lists the repository's tags. */
@@ -109,9 +111,8 @@ interface WaitingRoom {
 
 /** Looks ahead, sleeps in between, and tells people whom the run waits for. */
 function waitingRoom(driven: Driven, signal: AbortSignal | undefined): WaitingRoom {
-  const { ahead, log, clock, timeout } = driven;
+  const { ahead, log, clock, timeout, interval } = driven;
   const began = clock.now();
-  let pause = driven.interval;
   let atLeast = 0;
   let shown: { text: string; at: number } | undefined;
   let last = 'earlier runs';
@@ -150,9 +151,9 @@ function waitingRoom(driven: Driven, signal: AbortSignal | undefined): WaitingRo
     async sleep() {
       const left = timeout - (clock.now() - began);
       if (left > 0) {
+        const pause = Math.max(interval, Math.min((timeout - left) * SHARE, LONGEST_PAUSE));
         const jittered = pause * (0.75 + clock.random() / 2);
         await clock.sleep(Math.min(Math.max(jittered, atLeast), left), signal);
-        pause = Math.min(pause * 1.5, driven.interval * BACK_OFF);
         if (clock.now() - began < timeout) {
           return { timeUp: false, readAgain: clock.now() - readAt >= READ_EVERY };
         }

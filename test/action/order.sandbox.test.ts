@@ -19,6 +19,7 @@ const endings = ['123', '321', '231'] as const;
 interface Gated {
   readonly id: number;
   readonly number: number;
+  readonly sha: string;
   readonly ended: Promise<WorldResult>;
   /** Resolves when a line of the log fits. */
   says(line: RegExp): Promise<void>;
@@ -33,7 +34,7 @@ function start(
   cancel?: AbortSignal,
 ): Gated {
   // GitHub numbers the runs by their events, whichever machine starts first.
-  const { id, number } = world.github.addRun();
+  const { id, number, sha } = world.github.addRun();
   const gate = join(world.folder, `gate-${id}`);
   const lines: string[] = [];
   const waiting: { line: RegExp; found: () => void }[] = [];
@@ -61,6 +62,7 @@ function start(
   return {
     id,
     number,
+    sha,
     ended,
     says,
     open: async () => {
@@ -71,9 +73,9 @@ function start(
   };
 }
 
-const pushed = (world: World, { number }: Gated) =>
-  poll(() => Promise.resolve(world.tag(`run-${number}`)), {
-    what: `run-${number} to be pushed`,
+const pushed = (world: World, { number, sha }: Gated) =>
+  poll(() => Promise.resolve(world.tag(sha)), {
+    what: `the image of run ${number} to be pushed`,
     interval: 50,
     timeout: 120_000,
   });

@@ -1,10 +1,14 @@
 import type { Clock } from '../../src/wait.ts';
 
+interface Sleeper {
+  readonly at: number;
+  readonly wake: () => void;
+}
+
 /** Time that jumps to the next sleeper when all work has come to rest. */
 export class SimulatedClock implements Clock {
   #now = Date.parse('2026-11-21T00:00:00Z');
-  #sleepers: { at: number; order: number; wake: () => void }[] = [];
-  #order = 0;
+  #sleepers: Sleeper[] = [];
   #seed: number;
 
   constructor(seed = 1) {
@@ -29,8 +33,8 @@ export class SimulatedClock implements Clock {
         reject(reasonOf(signal));
         return;
       }
-      const sleeper = { at: this.#now + ms, order: (this.#order += 1), wake: resolve };
-      this.#sleepers.push(sleeper);
+      const sleeper = { at: this.#now + ms, wake: resolve };
+      this.#insert(sleeper);
       signal?.addEventListener(
         'abort',
         () => {
@@ -42,6 +46,19 @@ export class SimulatedClock implements Clock {
     });
   }
 
+  /** Kept with the next to wake at the end; of two for the same moment, the one that came first. */
+  #insert(sleeper: Sleeper): void {
+    let from = 0;
+    let to = this.#sleepers.length;
+    while (from < to) {
+      const middle = (from + to) >> 1;
+      const other = this.#sleepers[middle];
+      if (other !== undefined && other.at > sleeper.at) from = middle + 1;
+      else to = middle;
+    }
+    this.#sleepers.splice(from, 0, sleeper);
+  }
+
   /** Runs until `work` is over, letting time jump whenever nothing else happens. */
   async run<T>(work: Promise<T>): Promise<T> {
     let over = false;
@@ -50,12 +67,8 @@ export class SimulatedClock implements Clock {
     for (;;) {
       await new Promise(setImmediate);
       if (over) return done;
-      const first = this.#sleepers.reduce(
-        (a, b) => (a === undefined || b.at < a.at || (b.at === a.at && b.order < a.order) ? b : a),
-        this.#sleepers[0],
-      );
+      const first = this.#sleepers.pop();
       if (first === undefined) continue;
-      this.#sleepers = this.#sleepers.filter((other) => other !== first);
       this.#now = Math.max(this.#now, first.at);
       first.wake();
     }

@@ -115,6 +115,14 @@ export function makeContext(context: string, named: string): void {
   write(join(named, 'other'), 'not copied\n');
 }
 
+// Every kind of change comes once before any comes again, so that few edits try much.
+let kinds: number[] = [];
+function nextKind(random: Random): number {
+  if (kinds.length === 0) kinds = Array.from({ length: 24 }, (_, kind) => kind);
+  const [kind = 0] = kinds.splice(random.below(kinds.length), 1);
+  return kind;
+}
+
 /** One random change; what it was, for the message of a failure. */
 export function edit(
   random: Random,
@@ -124,7 +132,7 @@ export function edit(
 ): { readonly state: State; readonly what: string } {
   const same = (what: string) => ({ state, what });
   const any = () => random.pick(entries(context));
-  const kind = random.below(24);
+  const kind = nextKind(random);
   const value = String(random.below(4));
   switch (kind) {
     case 0:
