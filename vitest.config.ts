@@ -25,6 +25,7 @@ export default defineConfig({
           testTimeout: 240_000,
           hookTimeout: 900_000,
           maxWorkers: 2,
+          retry: 1,
           sequence: { groupOrder: 1 },
         },
       },

@@ -28,7 +28,7 @@ interface Contender {
   /** The contender it is measured against. */
   readonly against?: string;
   /** @param version is in the image's one changed line. */
-  turn(version: string): Promise<Turn>;
+  readonly turn: (version: string) => Promise<Turn>;
 }
 
 /** A checkout with 20 files of 1 MB and one of a line. */

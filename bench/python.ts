@@ -1,172 +1,164 @@
-// What the two cache levels of Python save: real pip on a local index that counts bytes, the real
-// @actions/cache on the sandbox's cache service, the example's own tests as `verify`. Each case is
-// measured against the same steps with nothing restored, one after the other, the median of several.
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+// What the caches save: the whole action on examples/fastapi-lambda (environment, checks, image, push,
+// `latest`, Lambda), each case beside the same with nothing restored, right after it. A new runner each
+// time: an empty RUNNER_TEMP, none of the example's layers or cache mounts in the builder.
+import { appendFile, cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
-import { preparePython, savePython } from '../src/steps/python.ts';
-import { runVerify } from '../src/steps/verify.ts';
-import { connectCache } from '../src/systems/cache.ts';
-import { run } from '../src/systems/process.ts';
-import type { Log } from '../src/systems/runner.ts';
 import { duration } from '../src/wait.ts';
+import { ensurePython } from '../test/sandbox/base-image/images.ts';
 import { startCacheService, type CacheService } from '../test/sandbox/cache/index.ts';
-import { must } from '../test/sandbox/engine/execute.ts';
-import { startPypi, type Pypi } from '../test/sandbox/pypi/pypi.ts';
+import { freshRunner, openFastapi, takeBytes, type Example } from '../test/sandbox/example.ts';
+import { openWorld, type World } from '../test/sandbox/world.ts';
 
-const TIMES = Number(process.argv[2] ?? 3);
-const ADDED = 'structlog==25.4.0';
-const example = join(import.meta.dirname, '../examples/fastapi-lambda');
+const ROUNDS = Number(process.argv[2] ?? 1);
+const FUNCTION = 'backend-dev';
 
+/** One run: ms, and bytes from the local package indexes. */
 interface Figures {
-  readonly prepare: number;
-  readonly verify: number;
-  readonly bytes: number;
-  readonly files: number;
+  readonly main: number;
+  readonly post: number;
+  /** The Python environment that the checks run in. */
+  readonly python: number;
+  /** Restoring cache mounts and building, with the push; 0 when nothing was built. */
+  readonly image: number;
+  readonly bytes: { readonly runner: number; readonly image: number };
   readonly hit: string;
+  readonly built: boolean;
 }
 
 interface Bench {
+  readonly world: World;
+  readonly example: Example;
   readonly workspace: string;
   readonly temp: string;
-  readonly pypi: Pypi;
-  readonly service: CacheService;
 }
 
-/** One run of the job on a fresh runner; `keep` does what post does. */
-async function oneRun(bench: Bench, keep: boolean): Promise<Figures> {
-  const { workspace, temp, pypi, service } = bench;
-  rmSync(temp, { recursive: true, force: true });
-  mkdirSync(temp, { recursive: true });
-  pypi.forget();
-  const env: NodeJS.ProcessEnv = {
-    PATH: process.env['PATH'],
-    HOME: temp,
-    RUNNER_TEMP: temp,
-    GITHUB_WORKSPACE: workspace,
-    ...pypi.env,
-    ...service.environment({ ref: 'refs/heads/main' }),
-  };
-  const cache = connectCache({ env, log: quiet });
-  const from = performance.now();
-  const python = await preparePython({
-    python: {
-      requirements: ['requirements-dev.txt'],
-      install: true,
-      installer: 'pip',
-      cachePrefix: 'bench',
-    },
+async function ship(bench: Bench, repository: string, cache: CacheService): Promise<Figures> {
+  const { world, example, workspace, temp } = bench;
+  await freshRunner(world.engine);
+  takeBytes(example.indexes);
+  const result = await world.run({
     workspace,
     temp,
-    env,
-    fork: false,
-    cache,
-    run,
-    log: quiet,
-    runner: { addPath: () => {}, exportVariable: () => {} },
+    env: { ...example.env, ...cache.environment({ ref: 'refs/heads/main' }) },
+    inputs: {
+      ...example.inputs,
+      repository,
+      'lambda-functions': `${FUNCTION}:live`,
+      'lambda-invoke': example.event,
+    },
   });
-  const prepare = performance.now() - from;
-  const result = await runVerify('python -m pytest -q', {
-    cwd: workspace,
-    env: { ...env, ...python.env },
-    temp,
-    run,
-    log: quiet,
-  });
-  if (!result.ok) throw result.error;
-  if (keep && python.record !== undefined) await savePython(python.record, { cache, log: quiet });
-  const { bytes } = pypi;
-  const files = new Set(pypi.downloads).size;
-  return { prepare, verify: result.ms, bytes, files, hit: python.hit };
+  if (!result.ok) throw new Error(`A run failed:\n${result.main.log}\n${result.post.log}`);
+  const { outputs, ms } = result.main;
+  const phases = JSON.parse(outputs['timings'] ?? '{}') as Record<string, number>;
+  return {
+    main: ms,
+    post: result.post.ms,
+    python: phases['python'] ?? 0,
+    image: (phases['cache mounts'] ?? 0) + (phases['build'] ?? 0),
+    bytes: takeBytes(example.indexes),
+    hit: outputs['pip-cache-hit'] ?? '',
+    built: outputs['built'] === 'true',
+  };
 }
 
-const quiet: Log = {
-  info: () => {},
-  debug: () => {},
-  notice: (message) => console.log(`  ${message}`),
-  warning: (message) => console.log(`  ${message}`),
-  error: (message) => console.log(`  ${message}`),
-  group: (_title, work) => work(quiet),
-};
-
-const cases: readonly { name: string; change: (bench: Bench) => void }[] = [
-  { name: 'nothing changed', change: () => {} },
+const cases: readonly { name: string; change: (workspace: string) => Promise<void> }[] = [
+  { name: 'nothing changed', change: () => Promise.resolve() },
   {
-    name: 'one source line changed',
-    change: ({ workspace }) => append(join(workspace, 'app/main.py'), '# one more line\n'),
+    name: 'one source line',
+    change: (workspace) => appendFile(join(workspace, 'app/main.py'), '# one more line\n'),
   },
   {
-    name: 'one requirement added',
-    change: ({ workspace }) => append(join(workspace, 'requirements.txt'), `${ADDED}\n`),
+    name: 'one requirement more',
+    change: (workspace) => appendFile(join(workspace, 'requirements.txt'), 'one-more==1.0\n'),
   },
 ];
 
-function append(file: string, text: string): void {
-  writeFileSync(file, readFileSync(file, 'utf8') + text);
+interface Pair {
+  readonly restored: Figures;
+  readonly nothing: Figures;
+}
+
+/** A first run fills the caches; then each case with them, and with nothing. */
+async function round(bench: Bench, number: number, measured: Map<string, Pair[]>): Promise<void> {
+  const { world, example, workspace } = bench;
+  const repositoryOf = (name: string) => {
+    const repository = `bench-${number}-${name.replaceAll(' ', '-')}`;
+    world.aws.ecr.createRepository(repository);
+    return repository;
+  };
+  await rm(workspace, { recursive: true, force: true });
+  await cp(example.folder, workspace, { recursive: true });
+  const kept = repositoryOf('kept');
+  await using caches = await startCacheService();
+  const first = await ship(bench, kept, caches);
+  console.log(`round ${number}: the first run took ${duration(first.main)}`);
+  for (const { name, change } of cases) {
+    await change(workspace);
+    const restored = await ship(bench, kept, caches);
+    await using none = await startCacheService();
+    const nothing = await ship(bench, repositoryOf(name), none);
+    console.log(`  ${name}: ${duration(nothing.main)} → ${duration(restored.main)}`);
+    measured.set(name, [...(measured.get(name) ?? []), { restored, nothing }]);
+  }
 }
 
 function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
 }
 
-const total = ({ prepare, verify }: Figures) => prepare + verify;
-const middle = (runs: readonly Figures[]) => median(runs.map(total));
-const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(2)} MB`;
+const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(bytes < 1e5 ? 3 : 1)} MB`;
 
-const folder = mkdtempSync(join(tmpdir(), 'bench-python-'));
-const wheelhouse = join(folder, 'wheelhouse');
-const workspace = join(folder, 'workspace');
-const fresh = () => {
-  rmSync(workspace, { recursive: true, force: true });
-  cpSync(example, workspace, { recursive: true });
-};
+function rowOf(name: string, pairs: readonly Pair[]): string {
+  const time = (pick: (one: Figures) => number) => {
+    const [nothing, restored] = [
+      median(pairs.map((pair) => pick(pair.nothing))),
+      median(pairs.map((pair) => pick(pair.restored))),
+    ];
+    if (restored === 0) return `${duration(nothing)} → –`;
+    return `${duration(nothing)} → ${duration(restored)} (${(nothing / restored).toFixed(1)}×)`;
+  };
+  const bytes = (pick: (one: Figures) => number) => {
+    const [pair] = pairs;
+    if (pair === undefined) return '';
+    return `${megabytes(pick(pair.nothing))} → ${megabytes(pick(pair.restored))}`;
+  };
+  const cells = [
+    name,
+    time((one) => one.main),
+    time((one) => one.python),
+    bytes((one) => one.bytes.runner),
+    time((one) => one.image),
+    bytes((one) => one.bytes.image),
+    time((one) => one.post),
+    pairs.at(0)?.restored.hit ?? '',
+  ];
+  return `| ${cells.join(' | ')} |`;
+}
 
-console.log('Downloading the example’s packages once, for the local index');
-const lists = ['-r', join(example, 'requirements-dev.txt'), ADDED];
-await must('python3', ['-m', 'pip', 'download', '--quiet', '-d', wheelhouse, ...lists]);
-const pypi = await startPypi({ wheelhouse });
-const service = await startCacheService();
-const bench: Bench = { workspace, temp: join(folder, 'temp'), pypi, service };
+await using world = await openWorld();
+await ensurePython(world.engine);
+const example = await openFastapi(world);
+if ('why' in example) throw new Error(`The example's packages can't be had: ${example.why}`);
+await using opened = example;
+for (const index of Object.values(opened.indexes)) {
+  index.add({ name: 'one_more', version: '1.0' });
+}
+await world.lambda.create(FUNCTION);
+const folder = await mkdtemp(join(tmpdir(), 'bench-python-'));
+const measured = new Map<string, Pair[]>();
 try {
-  fresh();
-  await oneRun(bench, false); // Warms up the disk cache, which no case is to pay for.
-  const lines: string[] = [];
-  for (const { name, change } of cases) {
-    const cold: Figures[] = [];
-    const warm: Figures[] = [];
-    for (let time = 1; time <= TIMES; time += 1) {
-      console.log(`${name}, ${time} of ${TIMES}`);
-      fresh();
-      service.clear();
-      await oneRun(bench, true);
-      change(bench);
-      warm.push(await oneRun(bench, false));
-      service.clear();
-      cold.push(await oneRun(bench, false));
-    }
-    const [coldOne, warmOne] = [cold[0], warm[0]];
-    if (coldOne === undefined || warmOne === undefined) throw new Error('At least one time');
-    lines.push(
-      `| ${[
-        name,
-        warmOne.hit,
-        duration(middle(cold)),
-        duration(middle(warm)),
-        `${(middle(cold) / middle(warm)).toFixed(1)}×`,
-        `${megabytes(coldOne.bytes)} (${coldOne.files})`,
-        `${megabytes(warmOne.bytes)} (${warmOne.files})`,
-      ].join(' | ')} |`,
-    );
+  const places = { workspace: join(folder, 'workspace'), temp: join(folder, 'temp') };
+  for (let number = 1; number <= ROUNDS; number += 1) {
+    await round({ world, example: opened, ...places }, number, measured);
   }
-  console.log(`
-Environment and verify, median of ${TIMES}. The index is local: over a network, downloads cost more.
-
-| case | pip-cache-hit | nothing restored | restored | faster | downloaded (files), nothing restored | restored |
-|---|---|---|---|---|---|---|
-${lines.join('\n')}`);
 } finally {
-  await pypi[Symbol.asyncDispose]();
-  await service.close();
-  rmSync(folder, { recursive: true, force: true });
+  await rm(folder, { recursive: true, force: true });
 }
+console.log(`
+Nothing restored → restored, ${ROUNDS === 1 ? 'one round' : `median of ${ROUNDS} rounds`}. The package index is on this machine: over a network, downloads take longer.
+
+| case | whole action | Python environment | downloaded for it | image | downloaded in it | post | pip-cache-hit |
+|---|---|---|---|---|---|---|---|
+${[...measured].map(([name, pairs]) => rowOf(name, pairs)).join('\n')}`);

@@ -16,7 +16,6 @@ import { systemClock } from './wait.ts';
 
 const runner = connectRunner();
 const { log } = runner;
-useProxy(process.env, log);
 
 // A cancelled run: SIGINT, 7.5 s later SIGTERM, 2.5 s later the end. What runs is stopped; a tag's
 // move that has begun is finished (turn/), and post does what is left.
@@ -29,6 +28,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 }
 
 async function main(): Promise<void> {
+  useProxy(process.env, log);
   const context = readContext(process.env);
   const inputs = readInputs(process.env, context, { mask: (secret) => runner.mask(secret) });
   for (const warning of inputs.warnings) log.warning(warning);

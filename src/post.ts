@@ -12,8 +12,8 @@ import { systemClock } from './wait.ts';
 // Post only warns: the job's result is main's.
 const runner = connectRunner();
 const { log } = runner;
-useProxy(process.env, log);
 try {
+  useProxy(process.env, log);
   const state = loadState(runner, log);
   if (state !== undefined) {
     try {

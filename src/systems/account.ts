@@ -1,7 +1,12 @@
 import { ActionError, asError } from '../errors.ts';
 import type { AwsInputs } from '../inputs/inputs.ts';
 import { retry, systemClock, type Clock } from '../wait.ts';
-import { clientConfig, type AwsCredentials, type AwsCredentialsProvider } from './aws-clients.ts';
+import {
+  clientConfig,
+  requestHandler,
+  type AwsCredentials,
+  type AwsCredentialsProvider,
+} from './aws-clients.ts';
 import { explainAws, isAwsError } from './aws-errors.ts';
 import { explainWebIdentity } from './web-identity.ts';
 import type { Runner } from './runner.ts';

@@ -31,9 +31,10 @@ export interface ProxyVariables extends NodeJS.ProcessEnv {
  *
  * @returns undefined without a proxy; `refused` names variables that hold no HTTP proxy.
  */
-export function proxyVariables(
-  env: NodeJS.ProcessEnv,
-): { readonly variables: ProxyVariables | undefined; readonly refused: readonly string[] } {
+export function proxyVariables(env: NodeJS.ProcessEnv): {
+  readonly variables: ProxyVariables | undefined;
+  readonly refused: readonly string[];
+} {
   const refused: string[] = [];
   const read = (name: 'http_proxy' | 'https_proxy') => {
     const text = (env[name] || env[name.toUpperCase()] || '').trim();
@@ -60,7 +61,10 @@ export function proxyVariables(
 export function useProxy(env: NodeJS.ProcessEnv, log: Pick<Log, 'notice'>): () => void {
   const { variables, refused } = proxyVariables(env);
   for (const name of refused) {
-    log.notice(`${name} is left out: only proxies of http:// and https:// can be used here.`, title);
+    log.notice(
+      `${name} is left out: only proxies of http:// and https:// can be used here.`,
+      title,
+    );
   }
   if (variables === undefined) return () => {};
   // Since Node 24.14; a self-hosted runner may be older.

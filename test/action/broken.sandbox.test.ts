@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { execFile } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -57,13 +58,16 @@ test.each([
   ['ecr:DescribeRepositories', repository],
   ['ecr:DescribeImages', repository],
   ['ecr:BatchGetImage', repository],
-])('denied %s: told before a build, with the statement that allows it', async (action, resource) => {
-  world.aws.faults.deny(action);
-  const error = await fail({ files: { Dockerfile: dockerfile('RUN sleep 600') } });
-  expect(error).toContain(`permission ${action} is missing`);
-  expect(error).toContain('AWS: 400 AccessDeniedException: User: arn:aws:iam::');
-  expect(statement(error)).toEqual({ Effect: 'Allow', Action: [action], Resource: resource });
-});
+])(
+  'denied %s: told before a build, with the statement that allows it',
+  async (action, resource) => {
+    world.aws.faults.deny(action);
+    const error = await fail({ files: { Dockerfile: dockerfile('RUN sleep 600') } });
+    expect(error).toContain(`permission ${action} is missing`);
+    expect(error).toContain('AWS: 400 AccessDeniedException: User: arn:aws:iam::');
+    expect(statement(error)).toEqual({ Effect: 'Allow', Action: [action], Resource: resource });
+  },
+);
 
 test.each(['ecr:PutImage', 'ecr:InitiateLayerUpload'])(
   'denied %s in the push: tried once, with the statement for the whole push',
@@ -112,7 +116,7 @@ test.each([
   ['cuts every connection', { reset: true }, /^GitHub's cache is not available \(it can't be re/],
   [
     'takes nothing',
-    { on: (operation: string) => operation === 'upload', status: 503 },
+    { on: 'CreateCacheEntry', status: 503 },
     /^The cache type=gha was not written, the next build may be slower: /,
   ],
 ])('a cache service that %s: the run succeeds, with one notice', async (_what, fault, wanted) => {
@@ -125,7 +129,7 @@ test.each([
 });
 
 test('a registry that dies in the middle of a push: pushed again, built once', async () => {
-  world.aws.faults.next('registry:PutImage', { cut: true, times: 6 });
+  world.aws.faults.next('registry:PutImage', { cut: true, times: 2 });
   const mark = unique();
   const result = await ship(world, {
     files: { Dockerfile: dockerfile(`RUN echo ${mark} > /mark`) },
@@ -145,23 +149,36 @@ test('a repository that goes during the build: told as such', async () => {
   expect(error).toContain('→ Create it, or set `create-repository: true`.');
 });
 
+/** A checkout, and a check that waits until a line of the log fits. */
+async function checkAfter(line: RegExp, files: Readonly<Record<string, string>>) {
+  const workspace = await world.workspace(files);
+  return {
+    workspace,
+    wait: 'until test -e seen; do sleep 0.1; done',
+    onLine: (shown: string) => {
+      if (line.test(shown)) writeFileSync(join(workspace, 'seen'), '');
+    },
+  };
+}
+
 test('a check that fails: named with its line; the build is stopped', async () => {
   const mark = unique();
-  const error = await fail({
-    files: { Dockerfile: dockerfile(`RUN echo started-${mark} && sleep 600`) },
-    inputs: { verify: 'echo linting\nsleep 1\ntest 1 = 2\necho never' },
+  const { wait, ...run } = await checkAfter(new RegExp(`│ started-${mark}`), {
+    Dockerfile: dockerfile(`RUN echo started-${mark} && sleep 600`),
   });
+  const verify = `echo linting\n${wait}\ntest 1 = 2\necho never`;
+  const error = await fail({ ...run, inputs: { verify } });
   expect(error).toMatch(/^A check failed: `test 1 = 2` \(line 3 of verify\) exited with 1\.\n/);
   expect(error).not.toContain('never');
 });
 
 test('a check and the build fail: both are told, each with what it said', async () => {
   const mark = unique();
-  const error = await fail({
-    files: { Dockerfile: dockerfile(`RUN echo ${mark} && echo "cannot compile" && exit 3`) },
-    // The build comes to its failure first: the checks go on to theirs.
-    inputs: { verify: 'echo linting\nsleep 5\nls /nowhere' },
+  // The build comes to its failure first: the checks go on to theirs.
+  const { wait, ...run } = await checkAfter(/^Error: process .* did not complete/, {
+    Dockerfile: dockerfile(`RUN echo ${mark} && echo "cannot compile" && exit 3`),
   });
+  const error = await fail({ ...run, inputs: { verify: `echo linting\n${wait}\nls /nowhere` } });
   expect(error).toMatch(/^Several things failed:\n- The build failed at \[2\/2\] RUN/);
   expect(error).toContain('exit code 3 (Dockerfile:2)');
   expect(error).toContain('cannot compile');

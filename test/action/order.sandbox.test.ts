@@ -73,12 +73,20 @@ function start(
   };
 }
 
-const pushed = (world: World, { number, sha }: Gated) =>
-  poll(() => Promise.resolve(world.tag(sha)), {
-    what: `the image of run ${number} to be pushed`,
+/** Resolves when the run's image is in the repository; its build has ended then. */
+async function pushed(world: World, { number, sha, ended }: Gated): Promise<void> {
+  const what = `the image of run ${number} to be pushed`;
+  const image = poll(() => Promise.resolve(world.tag(sha)), {
+    what,
     interval: 50,
     timeout: 120_000,
   });
+  const over = ended.then((result) => {
+    throw new Error(`Run ${number} ended before its turn:\n${whole(result)}`);
+  });
+  over.catch(() => {});
+  await Promise.race([image, over]);
+}
 
 /** The digest that the function runs, whatever index it came from. */
 function deployed(world: World): string | undefined {
