@@ -8,7 +8,7 @@ import process from 'node:process';
 import { duration } from '../src/wait.ts';
 import { ensurePython } from '../test/sandbox/base-image/images.ts';
 import { startCacheService, type CacheService } from '../test/sandbox/cache/index.ts';
-import { freshRunner, openFastapi, takeBytes, type Example } from '../test/sandbox/example.ts';
+import { openFastapi, takeBytes, type Example } from '../test/sandbox/example.ts';
 import { openWorld, type World } from '../test/sandbox/world.ts';
 
 const ROUNDS = Number(process.argv[2] ?? 1);
@@ -36,7 +36,7 @@ interface Bench {
 
 async function ship(bench: Bench, repository: string, cache: CacheService): Promise<Figures> {
   const { world, example, workspace, temp } = bench;
-  await freshRunner(world.engine);
+  await example.freshRunner();
   takeBytes(example.indexes);
   const result = await world.run({
     workspace,

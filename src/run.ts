@@ -1,14 +1,17 @@
 import { asError } from './errors.ts';
-import { settle, later } from './settle.ts';
-import { withSignal, type Job } from './job.ts';
+import type { Job } from './job.ts';
+import { openParts, type Parts } from './parts.ts';
+import { later, settle } from './settle.ts';
+import type { DeployReport } from './steps/deploy.ts';
 import { openDockerHome } from './steps/docker-home.ts';
-import { openDestination } from './steps/destination.ts';
-import { deployFunctions, lookAtFunctions, requireFit } from './steps/functions.ts';
+import { openDestination, type Destination } from './steps/destination.ts';
+import { deployFunctions, lookAtFunctions, rehearse } from './steps/functions.ts';
 import { choose, makeImage } from './steps/image.ts';
 import { mayMove, openOrder } from './steps/order.ts';
 import { putOwnTags } from './steps/own-tags.ts';
 import { openPython, verify } from './steps/environment.ts';
-import { readBack } from './steps/read-back.ts';
+import type { Turn } from './steps/publish.ts';
+import { readBack, type InRepository } from './steps/read-back.ts';
 import { tellDeployed, tellPublished, type Told } from './steps/report.ts';
 import { showPlan } from './steps/dry-run.ts';
 
@@ -19,118 +22,128 @@ import { showPlan } from './steps/dry-run.ts';
  * @param told is filled as the run goes, for outputs and summary of a failed run too.
  */
 export async function ship(job: Job, told: Told): Promise<void> {
-  const { inputs, context, timeline, log } = job;
-  const publishing = !context.fork && inputs.build.call === 'build';
-  const moving = publishing && mayMove(context);
-  if (context.fork) {
-    log.notice(
-      'A pull request from a fork or of Dependabot: the image is built with a read-only cache; nothing is pushed, tagged or deployed.',
-    );
-  } else if (publishing && !moving) {
-    log.info(
-      'A pull request: the image is pushed under its own tags; no tag moves, no function changes.',
-    );
-  } else if (publishing && inputs.dryRun) {
-    log.info(
-      'A dry run: the image is pushed under its own tags; no tag moves, no function changes. The plan is at the end.',
-    );
-  }
+  const parts = openParts(job);
+  tellLimits(job);
+  const ready = await prepare(parts, told);
+  if (ready !== undefined && mayMove(job.context)) await publish(job, parts, ready, told);
+}
 
-  // A failed step stops the others, except that a failed build lets the checks come to their end.
-  const stop = new AbortController();
-  const all = withSignal(job, AbortSignal.any([job.signal, stop.signal]));
-  const part = <T>(name: string, work: () => Promise<T>, stops = true): Promise<T> =>
-    later(
-      timeline.phase(name, work).catch((error: unknown) => {
-        if (stops) stop.abort(new DOMException(`${name} failed.`, 'AbortError'));
-        throw error;
-      }),
-    );
+/** An image in the repository that has passed everything, and the turn to publish it in. */
+interface Ready {
+  readonly there: Destination;
+  readonly turn: Turn;
+  /** AWS's dry run of the functions' updates; undefined: there are none. */
+  readonly rehearsed: DeployReport | undefined;
+  readonly found: InRepository;
+}
 
-  const optional = <T>(asked: boolean, name: string, otherwise: T, work: () => Promise<T>) => {
-    if (asked) return part(name, work);
-    timeline.skipped(name);
-    return Promise.resolve(otherwise);
-  };
+/**
+ * Everything up to the turn. A failed part stops the others, except that a failed build lets the
+ * checks come to their end.
+ *
+ * @returns undefined when nothing was to be pushed (a fork, `call`).
+ */
+async function prepare(parts: Parts, told: Told): Promise<Ready | undefined> {
+  const { job, part, optional } = parts;
+  const { inputs } = job;
+  const publishing = publishes(job);
+  const moving = publishing && mayMove(job.context);
 
   const destination = publishing
-    ? part('account', () => openDestination(all))
-    : later(Promise.resolve(undefined));
-  const docker = later(destination.then((there) => openDockerHome(all, there?.login)));
+    ? part('account', () => openDestination(job))
+    : Promise.resolve(undefined);
+  const home = later(destination.then((there) => openDockerHome(job, there?.login)));
+  const builder = part('docker', () => choose(job));
   const python = optional(inputs.python.requirements.length > 0, 'python', {}, () =>
-    openPython(all, told),
+    openPython(job, told),
   );
   const verified = later(
     python.then((environment) =>
-      optional(inputs.verify !== '', 'verify', undefined, () => verify(all, environment)),
+      optional(inputs.verify !== '', 'verify', undefined, () => verify(job, environment)),
     ),
   );
   const functions = later(
     destination.then((there) =>
       there !== undefined && moving && inputs.lambda.functions.length > 0
-        ? part('functions', () => lookAtFunctions(all, there))
+        ? part('functions', () => lookAtFunctions(job, there))
         : [],
     ),
   );
-  const turn = later(
-    destination.then((there) => (there === undefined ? undefined : openOrder(all, there))),
-  );
+  const turn = later(destination.then((there) => there && openOrder(job, there)));
   const waited = later(
-    turn.then((mine) =>
-      mine !== undefined && moving ? part('turn', () => mine.wait(all.signal)) : 0,
-    ),
+    turn.then((mine) => (mine && moving ? part('turn', () => mine.wait(job.signal)) : 0)),
   );
-  const builder = part('docker', () => choose(all));
   const made = later(
-    Promise.all([destination, docker, builder]).then(([there, home, chosen]) =>
-      makeImage(all, there, home, chosen, part, told),
+    Promise.all([destination, home, builder]).then(([there, docker, chosen]) =>
+      makeImage(job, there, docker, chosen, part, told),
     ),
   );
 
   // The turn is waited for beside the build, but a build or check that failed needn't wait for it.
-  const [there, plans, mine, image, home] = await settle([
-    destination,
-    functions,
-    turn,
-    made,
-    docker,
-    verified,
-    builder,
-  ]).catch(async (error: unknown) => {
-    stop.abort(new DOMException('Another step failed.', 'AbortError'));
+  const works = [destination, turn, made, home, functions, verified, builder] as const;
+  const [there, mine, image, docker, plans] = await settle(works).catch(async (error: unknown) => {
+    parts.stop('Another part failed.');
     // A turn that failed is what stopped the others: its failure is the one to tell.
     await settle([Promise.reject(asError(error)), waited]);
     throw error;
   });
-  if (there === undefined || mine === undefined || image === undefined) return;
+  if (there === undefined || mine === undefined || image === undefined) return undefined;
 
-  const { ecr, repository } = there;
-  const found = await part('read back', () =>
-    readBack(
-      { repository: repository.name, uri: repository.uri, digest: image.digest },
-      { ecr, registry: home.registry, clock: job.clock },
-      job.signal,
-    ),
-  );
+  const found = await part('read back', () => readBack(there, docker.registry, image.digest, job));
   told.image = found.image;
   await part('own tags', () => putOwnTags(there, found.manifest, image.tags));
-  requireFit(plans, found);
   await waited;
-  if (!moving) return;
+  const rehearsed =
+    plans.length === 0
+      ? undefined
+      : await part('dry run', () => rehearse(job, there, plans, found));
+  return { there, turn: mine, rehearsed, found };
+}
 
-  if (inputs.dryRun) {
+/** What others see: tags and functions, in turn. A dry run tells what it would do instead. */
+async function publish(
+  job: Job,
+  { part }: Parts,
+  { there, turn, rehearsed, found }: Ready,
+  told: Told,
+): Promise<void> {
+  if (job.inputs.dryRun) {
     await showPlan(job, there, found, told);
-  } else {
-    const published = await part('tags', () => mine.publish(found.manifest, job.signal));
-    tellPublished(told, published);
-    if (published.result === 'superseded') return;
+    if (rehearsed !== undefined) tellDeployed(told, rehearsed);
+    return;
   }
-  if (plans.length > 0) {
-    const deployed = await part('deploy', () => deployFunctions(job, there, mine, plans, found));
-    tellDeployed(told, deployed);
+  const published = await part('tags', () => turn.publish(found.manifest, job.signal));
+  tellPublished(told, published);
+  if (published.result === 'superseded') return;
+  if (rehearsed !== undefined) {
+    tellDeployed(told, await part('deploy', () => deployFunctions(job, there, turn, found)));
   }
-  if (!inputs.dryRun) {
-    job.store.set('publish', undefined);
-    job.store.set('deploy', undefined);
+  // Settled: post has nothing to repair.
+  job.store.set('publish', undefined);
+  job.store.set('deploy', undefined);
+}
+
+/** Whether the run pushes an image at all. */
+function publishes({ inputs, context }: Job): boolean {
+  return !context.fork && inputs.build.call === 'build';
+}
+
+/** Says in one line what this run will not do. */
+function tellLimits(job: Job): void {
+  const { context, inputs, log } = job;
+  if (context.fork) {
+    log.notice(
+      'A pull request from a fork or of Dependabot: the image is built with a read-only cache; nothing is pushed, tagged or deployed.',
+    );
+  } else if (!publishes(job)) {
+    return;
+  } else if (!mayMove(context)) {
+    log.info(
+      'A pull request: the image is pushed under its own tags; no tag moves, no function changes.',
+    );
+  } else if (inputs.dryRun) {
+    log.info(
+      'A dry run: the image is pushed under its own tags; no tag moves, no function changes. The plan is at the end.',
+    );
   }
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { duration, poll, retry, systemClock } from '../src/wait.ts';
+import { duration, graceAfter, poll, retry, systemClock } from '../src/wait.ts';
 import { fakeClock } from './fake-clock.ts';
 
 describe('retry', () => {
@@ -73,6 +73,17 @@ describe('the system clock', () => {
     await expect(sleeping).rejects.toThrow('cancelled');
     await expect(systemClock.sleep(1, controller.signal)).rejects.toThrow('cancelled');
   });
+});
+
+test('grace: aborts some time after the signal, with its reason', async () => {
+  const cancel = new AbortController();
+  const late = graceAfter(cancel.signal, 20);
+  const aborted = new Promise((resolve) => late.addEventListener('abort', resolve));
+  cancel.abort(new DOMException('cancelled', 'AbortError'));
+  expect(late.aborted).toBe(false);
+  await Promise.all([aborted, systemClock.sleep(40)]);
+  expect(late.reason).toBe(cancel.signal.reason);
+  expect(graceAfter(new AbortController().signal, 1).aborted).toBe(false);
 });
 
 test.each([

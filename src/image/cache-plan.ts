@@ -43,6 +43,12 @@ export function mayWriteCache(inputs: Pick<Inputs, 'cache'>, context: RunContext
 }
 
 /**
+ * How long BuildKit goes on with a GitHub cache that answers with errors. Its own 10 minutes would hold
+ * a deployment for as long; layers that take longer to store are better off in the registry.
+ */
+const ghaTimeout = '5m';
+
+/**
  * Which caches are read and written, as `--cache-from` and `--cache-to`. Every export has
  * `ignore-error=true`, so that none fails a build. No credentials: they go by environment.
  *
@@ -154,7 +160,11 @@ const plans: Readonly<
     from: [own, ...others].map((scope) => `type=gha,scope=${scope}`),
     ...(gha.available && gha.writable === false
       ? { to: [], notice: "GitHub's cache is only read: this run's cache-mode lets it write none." }
-      : { to: [`type=gha,scope=${own},mode=${inputs.cache.mode},ignore-error=true`] }),
+      : {
+          to: [
+            `type=gha,scope=${own},mode=${inputs.cache.mode},ignore-error=true,timeout=${ghaTimeout}`,
+          ],
+        }),
   }),
   // The two attributes make it an image manifest, which Amazon ECR accepts (BuildKit's default since 0.21).
   registry: (request, { own, others }) => ({

@@ -31,6 +31,8 @@ export interface DeployRequest {
   readonly inputs: LambdaInputs;
   /** Up to and including AWS's DryRun; nothing changes. */
   readonly dryRun: boolean;
+  /** That was had a moment ago: its DryRun and warnings are not repeated. */
+  readonly rehearsed?: boolean;
   /** Asked before anything is replaced, with the digest that is deployed. */
   readonly guard: Guard;
   readonly lambda: Lambda;
@@ -68,7 +70,8 @@ export async function deploy(request: DeployRequest): Promise<DeployReport> {
   const { plans, image, inputs, log, clock, signal } = request;
   const started = clock.now();
   const { goals, warnings } = checkImage(plans, image);
-  for (const warning of warnings) log.warning(warning);
+  const { rehearsed = false } = request;
+  for (const warning of rehearsed ? [] : warnings) log.warning(warning);
   const d: Deployment = {
     lambda: request.lambda,
     metrics: request.metrics,
@@ -94,15 +97,17 @@ export async function deploy(request: DeployRequest): Promise<DeployReport> {
     }
   }
   const pending = ways.filter(({ result }) => result === 'updated');
-  const [, refusals] = await Promise.all([
-    warnOfLifecycle(request),
-    together(
-      d,
-      pending.filter(({ goal }) => !isLive(goal.plan.view, goal.imageUri)),
-      async ({ goal }) => tryUpdate(d, goal),
-    ),
-  ]);
-  throwAll('AWS refused the dry run of several functions; nothing was changed.', refusals);
+  if (!rehearsed) {
+    const [, refusals] = await Promise.all([
+      warnOfLifecycle(request),
+      together(
+        d,
+        pending.filter(({ goal }) => !isLive(goal.plan.view, goal.imageUri)),
+        async ({ goal }) => tryUpdate(d, goal),
+      ),
+    ]);
+    throwAll('AWS refused the dry run of several functions; nothing was changed.', refusals);
+  }
   if (request.dryRun) {
     for (const way of pending) way.result = 'planned';
     return report(ways, started, clock);

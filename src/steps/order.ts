@@ -40,7 +40,8 @@ export function connectOrder(
     log,
     clock,
     github:
-      order.state === 'github'
+      // Flags (registry, s3) use it too, to tell which runs are over.
+      order.mode === 'in-turn' && token !== ''
         ? connectGitHub({
             apiUrl: context.apiUrl,
             token,

@@ -2,9 +2,11 @@ import { ActionError } from '../errors.ts';
 import { isIndex } from '../image/media-types.ts';
 import type { PlatformImage, PushedImage } from '../image/plan.ts';
 import { childrenOf, platformName, readImageManifest } from '../image/pushed.ts';
-import type { Ecr, Manifest } from '../systems/ecr.ts';
+import type { Job } from '../job.ts';
+import type { Manifest } from '../systems/ecr.ts';
 import type { Registry } from '../systems/registry.ts';
-import { poll, type Clock } from '../wait.ts';
+import { poll } from '../wait.ts';
+import type { Destination } from './destination.ts';
 
 /** An image in the repository with its manifest's exact bytes, which moving tags are put with. */
 export interface InRepository {
@@ -13,21 +15,22 @@ export interface InRepository {
 }
 
 /**
- * Reads from the repository what is there under `digest`: its manifest and each platform's, by
+ * Reads from the repository what was `pushed` (a digest): its manifest and each platform's, by
  * digest, since ECR may convert what is read by tag.
  *
  * @throws ActionError when the digest does not appear within half a minute (ECR's reads may lag
  *   behind a push).
  */
 export async function readBack(
-  at: { readonly repository: string; readonly uri: string; readonly digest: string },
-  systems: { readonly ecr: Ecr; readonly registry: Registry; readonly clock: Clock },
-  signal?: AbortSignal,
+  { ecr, repository }: Pick<Destination, 'ecr' | 'repository'>,
+  registry: Registry,
+  pushed: string,
+  { clock, signal }: Pick<Job, 'clock' | 'signal'>,
 ): Promise<InRepository> {
-  const { ecr, registry, clock } = systems;
+  const { name, uri } = repository;
   const fetch = (digest: string) =>
-    poll(() => ecr.manifest(at.repository, digest), {
-      what: `${at.uri}@${digest} to be readable after its push`,
+    poll(() => ecr.manifest(name, digest), {
+      what: `${uri}@${digest} to be readable after its push`,
       hint: 'Look whether a lifecycle rule or somebody else removed the image.',
       interval: 500,
       longestInterval: 4000,
@@ -36,10 +39,10 @@ export async function readBack(
       clock,
     });
 
-  const manifest = await fetch(at.digest);
+  const manifest = await fetch(pushed);
   const platform = async (child: Manifest): Promise<PlatformImage> => {
     const { configDigest, layerMediaTypes, bytes } = readImageManifest(child);
-    const config = JSON.parse(await registry.blob(at.uri, configDigest)) as {
+    const config = JSON.parse(await registry.blob(uri, configDigest)) as {
       os?: string;
       architecture?: string;
       variant?: string;
@@ -56,7 +59,7 @@ export async function readBack(
   const index = isIndex(manifest.mediaType);
   const children = index ? childrenOf(manifest) : [];
   if (index && children.length === 0) {
-    throw new ActionError(`The index ${at.uri}@${at.digest} lists no image.`);
+    throw new ActionError(`The index ${uri}@${pushed} lists no image.`);
   }
   const platforms = index
     ? await Promise.all(children.map(async ({ digest }) => platform(await fetch(digest))))
@@ -64,8 +67,8 @@ export async function readBack(
   return {
     manifest,
     image: {
-      repository: at.uri,
-      digest: at.digest,
+      repository: uri,
+      digest: pushed,
       mediaType: manifest.mediaType,
       index,
       platforms,

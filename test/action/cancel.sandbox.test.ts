@@ -113,7 +113,7 @@ test('while it waits for its turn: the image is there under its own tags, nothin
     Promise.all([seen.promise, pushed]).then(() => undefined),
     {
       onLine: (line) => {
-        if (/^Waiting for /.test(line)) seen.resolve();
+        if (line.startsWith('Waiting for ')) seen.resolve();
       },
     },
   );
@@ -137,7 +137,7 @@ test('while latest moves: the move is finished, the functions stay', async () =>
   const result = await cancelWhen(moving.reached, {
     inputs: { 'lambda-functions': 'api' },
     onLine: (line) => {
-      if (/^The run was cancelled/.test(line)) moving.release();
+      if (line.startsWith('The run was cancelled')) moving.release();
     },
   });
   expectCleanEnd(result);
@@ -184,7 +184,7 @@ test('while a function settles: its code is taken back, and post tells what runs
       onLine: (line) => {
         const { settling } = fn.latest;
         // From the cancel on, the update comes to its end: post finds it done.
-        if (/^Error: The run was cancelled/.test(line) && settling !== undefined) {
+        if (line.startsWith('Error: The run was cancelled') && settling !== undefined) {
           fn.latest.settling = { ...settling, polls: 0, until: 0 };
         }
       },

@@ -106,8 +106,8 @@ test('call: check builds nothing and points at the lines', async () => {
     },
     inputs: { context: 'image', call: 'check' },
   });
-  const shown = result.main.annotations.filter(({ title }) =>
-    /^Dockerfile check/.test(title ?? ''),
+  const shown = result.main.annotations.filter(
+    ({ title }) => title?.startsWith('Dockerfile check') === true,
   );
   expect(shown, whole(result)).toContainEqual(
     expect.objectContaining({

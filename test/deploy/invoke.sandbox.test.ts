@@ -80,18 +80,18 @@ async function build(target: string, ...options: readonly string[]): Promise<Pus
   const flags = ['--target', target, '--tag', reference, '--push', ...options];
   await world.engine.must(['buildx', 'build', '--progress=plain', ...flags, checkout], { env });
   const digest = world.tag(target) ?? '';
+  const repository = await ecr().repository('app');
+  if (repository === undefined) throw new Error('the repository is gone');
   const { image } = await readBack(
-    { repository: 'app', uri, digest },
+    { ecr: ecr(), repository },
     {
-      ecr: ecr(),
-      clock: systemClock,
-      registry: {
-        manifest: () => Promise.resolve(undefined),
-        digest: () => Promise.resolve(undefined),
-        blob: async (_image, wanted) =>
-          (await world.aws.image(`${uri}@${digest}`))?.blob(wanted) ?? '',
-      },
+      manifest: () => Promise.resolve(undefined),
+      digest: () => Promise.resolve(undefined),
+      blob: async (_image, wanted) =>
+        (await world.aws.image(`${uri}@${digest}`))?.blob(wanted) ?? '',
     },
+    digest,
+    { clock: systemClock, signal: new AbortController().signal },
   );
   return image;
 }

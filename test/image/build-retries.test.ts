@@ -58,6 +58,12 @@ describe('nextTry', () => {
     expect(nextTry(denied, plan, startTries, { login: false })).toBeUndefined();
   });
 
+  it('asks for none where IAM says that a permission is missing', () => {
+    const text = 'denied: User: arn:aws:iam::1:role/x is not authorized to perform: ecr:PutImage';
+    const missing = { ...denied, text };
+    expect(nextTry(missing, planOf(), startTries, { login: true })).toBeUndefined();
+  });
+
   it('leaves out the cache that broke the build, and says so', () => {
     const plan = planOf({
       cacheFrom: ['h/a:cache', 'type=gha,scope=x'],

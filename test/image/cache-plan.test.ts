@@ -38,7 +38,7 @@ function plan(
 test('gha: own branch, then the default branch', () => {
   expect(plan({}, {}, branch)).toMatchObject({
     from: ['type=gha,scope=OWN', 'type=gha,scope=MAIN'],
-    to: ['type=gha,scope=OWN,mode=max,ignore-error=true'],
+    to: ['type=gha,scope=OWN,mode=max,ignore-error=true,timeout=5m'],
     local: undefined,
     notices: [],
     backends: ['gha'],
@@ -122,7 +122,7 @@ test('several at once, then what was given raw', () => {
     'ghcr.io/a/b:c',
   ]);
   expect(found.to).toEqual([
-    'type=gha,scope=OWN,mode=max,ignore-error=true',
+    'type=gha,scope=OWN,mode=max,ignore-error=true,timeout=5m',
     'type=inline',
     'type=registry,ref=ghcr.io/a/b:c,mode=max,ignore-error=true',
     'type=registry,ref=ghcr.io/a/b:d,ignore-error=true',
@@ -139,7 +139,7 @@ test('off is off, and a call needs none', () => {
 test('no-cache reads nothing and stores all the same', () => {
   expect(plan({ 'no-cache': 'true' })).toMatchObject({
     from: [],
-    to: ['type=gha,scope=OWN,mode=max,ignore-error=true'],
+    to: ['type=gha,scope=OWN,mode=max,ignore-error=true,timeout=5m'],
   });
 });
 

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { pythonImage } from './base-image/images.ts';
 import type { Engine } from './engine/engine.ts';
@@ -18,6 +19,11 @@ export interface Example extends AsyncDisposable {
   readonly event: string;
   /** Package indexes of its own; plain-lambda asks them for nothing. */
   readonly indexes: Indexes;
+  /**
+   * Its layers and cache mounts in the builder go, as on a runner that is new for each job. What other
+   * builds have there stays.
+   */
+  freshRunner(): Promise<void>;
 }
 
 /** Two indexes of the same packages, so that what each of two takes is counted apart. */
@@ -37,6 +43,7 @@ export async function openFastapi(world: World): Promise<Example | { readonly wh
     join(folder, 'requirements.txt'),
   ]);
   if ('why' in wheels) return wheels;
+  const { buildArgs, freshRunner } = isolate(world.engine);
   const runner = await startPypi({ wheelhouse: wheels.folder });
   const image = await startPypi({ wheelhouse: wheels.folder });
   const { hostname } = new URL(image.indexUrl);
@@ -46,7 +53,7 @@ export async function openFastapi(world: World): Promise<Example | { readonly wh
     source: 'app/main.py',
     env: runner.env,
     inputs: {
-      'build-args': `PYTHON_IMAGE=${world.engine.registryHost}/${pythonImage}`,
+      'build-args': buildArgs,
       // The index listens on this machine only, and its port differs each time: a secret, because
       // those are no part of the cache.
       secrets: `"pip-conf=${pipConf}"`,
@@ -73,20 +80,23 @@ export async function openFastapi(world: World): Promise<Example | { readonly wh
       isBase64Encoded: false,
     }),
     indexes: { runner, image },
+    freshRunner,
     [Symbol.asyncDispose]: () => closeBoth({ runner, image }),
   };
 }
 
 /** examples/plain-lambda, which needs no packages. */
 export async function openPlain(world: World): Promise<Example> {
+  const { buildArgs, freshRunner } = isolate(world.engine);
   const indexes = { runner: await startPypi(), image: await startPypi() };
   return {
     folder: join(project, 'examples/plain-lambda'),
     source: 'function.py',
     env: {},
-    inputs: { 'build-args': `PYTHON_IMAGE=${world.engine.registryHost}/${pythonImage}` },
+    inputs: { 'build-args': buildArgs },
     event: '{"name":"Ada"}',
     indexes,
+    freshRunner,
     [Symbol.asyncDispose]: () => closeBoth(indexes),
   };
 }
@@ -103,11 +113,7 @@ export function takeBytes({ runner, image }: Indexes): { runner: number; image: 
   return bytes;
 }
 
-/**
- * The builder's layers and cache mounts of the examples go, as on a runner that is new for each job.
- * What other builds have there stays.
- */
-export async function freshRunner(engine: Engine): Promise<void> {
+async function prune(engine: Engine, namespace: string): Promise<void> {
   const steps = [
     'COPY requirements.txt',
     'COPY app app',
@@ -115,8 +121,17 @@ export async function freshRunner(engine: Engine): Promise<void> {
     '--from=packages',
     'WORKDIR /srv',
     '--target /packages',
-    'with id ./*root/.cache/pip.$',
+    namespace,
   ];
   const filter = `description~="${steps.join('|')}"`;
   await engine.must(['builder', 'prune', '--all', '--force', '--filter', filter]);
+}
+
+/** Cache mounts of other builds on this machine's builder have other names. */
+function isolate(engine: Engine) {
+  const namespace = `example-${randomBytes(6).toString('hex')}`;
+  return {
+    buildArgs: `PYTHON_IMAGE=${engine.registryHost}/${pythonImage}\nBUILDKIT_CACHE_MOUNT_NS=${namespace}`,
+    freshRunner: () => prune(engine, namespace),
+  };
 }

@@ -6,7 +6,7 @@ import process from 'node:process';
 import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
 import { duration } from '../../src/wait.ts';
 import { ensurePython } from './base-image/images.ts';
-import { freshRunner, openFastapi, openPlain, takeBytes, type Example } from './example.ts';
+import { openFastapi, openPlain, takeBytes, type Example } from './example.ts';
 import { openWorld, type World, type WorldResult, type WorldRun } from './world.ts';
 
 const say = (line = '') => process.stdout.write(`${line}\n`);
@@ -167,14 +167,14 @@ async function main(): Promise<void> {
     await world.lambda.create(fn);
     const workspace = join(folder, 'checkout');
     await cp(example.folder, workspace, { recursive: true });
-    await freshRunner(world.engine);
+    await example.freshRunner();
 
     title('1. A cold run: nothing is cached anywhere');
     await shipOnce(world, example, 'cold run', { workspace, temp });
     say(`  ${stateOf(world)}`);
 
     title('2. One source line changed, on a fresh runner');
-    await freshRunner(world.engine);
+    await example.freshRunner();
     await greet(example, workspace, 'Good morning');
     await shipOnce(world, example, 'one line changed', { workspace, temp });
     say(`  ${stateOf(world)}`);

@@ -209,7 +209,10 @@ test('a registry that is not there', async () => {
     .manifest(`${host}/a`, '1')
     .catch((reason: unknown) => reason);
   expect(error).toBeInstanceOf(RegistryError);
-  expect(error).toMatchObject({ code: 'UNAVAILABLE', message: expect.stringMatching(/can't be reached/) });
+  expect(error).toMatchObject({
+    code: 'UNAVAILABLE',
+    message: expect.stringMatching(/can't be reached/),
+  });
 });
 
 test('a registry that does not answer', async () => {

@@ -43,7 +43,8 @@ export function contentTag(digest: string): string {
 
 /**
  * A digest of everything that decides what a build's image is: the same digest means that BuildKit,
- * with its cache, would run no step and make the same image. Rules: ARCHITECTURE, "Unchanged".
+ * with its cache, would run no step and make the same image. The rules are those of BuildKit's
+ * Dockerfile frontend and of its content hash (moby/buildkit, cache/contenthash).
  *
  * Extended attributes of files are not seen (a Git checkout has none).
  *

@@ -49,24 +49,21 @@ export const firstState: State = {
 };
 
 /** A Dockerfile that reads its context in many ways; marked lines come from the state. */
-export function dockerfile(state: State, base: string, nonce: string): string {
+export function dockerfile(state: State, base: string): string {
   const { lines } = state;
   return `${lines['comment']}
 ARG BASE=${base}
 FROM \${BASE} AS tool
-ENV NONCE=${nonce}
 COPY tool/ /src/
 ${lines['tool']}
 LABEL builder=${lines['comment']?.length}
 ${lines['trailing']}
 
 FROM \${BASE} AS unneeded
-ENV NONCE=${nonce}
 COPY unneeded /unneeded
 ${lines['extra']}
 
 FROM \${BASE} AS app
-ENV NONCE=${nonce}
 ARG USED
 ENV FOLDER=src
 COPY \${FOLDER:-none}/*.py /app/
@@ -115,16 +112,19 @@ export function makeContext(context: string, named: string): void {
   write(join(named, 'other'), 'not copied\n');
 }
 
-// Every kind of change comes once before any comes again, so that few edits try much.
-let kinds: number[] = [];
-function nextKind(random: Random): number {
-  if (kinds.length === 0) kinds = Array.from({ length: 24 }, (_, kind) => kind);
-  const [kind = 0] = kinds.splice(random.below(kinds.length), 1);
-  return kind;
+/** Draws kinds of change; every kind comes once before any comes again, so few edits try much. */
+export function deck(): (random: Random) => number {
+  let kinds: number[] = [];
+  return (random) => {
+    if (kinds.length === 0) kinds = Array.from({ length: 24 }, (_, kind) => kind);
+    const [kind = 0] = kinds.splice(random.below(kinds.length), 1);
+    return kind;
+  };
 }
 
 /** One random change; what it was, for the message of a failure. */
 export function edit(
+  kinds: (random: Random) => number,
   random: Random,
   state: State,
   context: string,
@@ -132,7 +132,7 @@ export function edit(
 ): { readonly state: State; readonly what: string } {
   const same = (what: string) => ({ state, what });
   const any = () => random.pick(entries(context));
-  const kind = nextKind(random);
+  const kind = kinds(random);
   const value = String(random.below(4));
   switch (kind) {
     case 0:
@@ -225,7 +225,7 @@ export function edit(
           '!Dockerfile',
           '!ignored*',
         ],
-        ['src/[b-z]*', '*|x', 'deep/*/est', '!deep/er/est/d'],
+        ['src/[b-z]*', '*.zz|x', 'deep/*/est', '!deep/er/est/d'],
       ]);
       return { state: { ...state, ignore }, what: `ignore ${ignore.join(' ')}` };
     }
