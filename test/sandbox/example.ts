@@ -81,7 +81,7 @@ export async function openFastapi(world: World): Promise<Example | { readonly wh
     }),
     indexes: { runner, image },
     freshRunner,
-    [Symbol.asyncDispose]: () => closeBoth({ runner, image }),
+    [Symbol.asyncDispose]: () => close({ runner, image }, freshRunner),
   };
 }
 
@@ -97,12 +97,15 @@ export async function openPlain(world: World): Promise<Example> {
     event: '{"name":"Ada"}',
     indexes,
     freshRunner,
-    [Symbol.asyncDispose]: () => closeBoth(indexes),
+    [Symbol.asyncDispose]: () => close(indexes, freshRunner),
   };
 }
 
-async function closeBoth({ runner, image }: Indexes): Promise<void> {
-  await Promise.all([runner[Symbol.asyncDispose](), image[Symbol.asyncDispose]()]);
+async function close(indexes: Indexes, prune: () => Promise<void>): Promise<void> {
+  await Promise.all([
+    prune(),
+    ...Object.values(indexes).map((one: Pypi) => one[Symbol.asyncDispose]()),
+  ]);
 }
 
 /** Bytes of packages that each has given since the last look. */
