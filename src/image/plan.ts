@@ -1,3 +1,5 @@
+import type { BuildInputs } from '../inputs/inputs.ts';
+
 /** What one `docker info` told, and what buildx answers. */
 export interface DockerFacts {
   /** Undefined: no daemon answered. */
@@ -49,40 +51,22 @@ export interface CachePlan {
   readonly backends: readonly string[];
 }
 
-/** Everything one `docker buildx build` needs; image/build-arguments.ts makes argv of it. */
-export interface BuildPlan {
+/**
+ * Everything one `docker buildx build` needs; image/build-arguments.ts makes argv of it. `secrets` are
+ * ready `--secret` specs (`id=a,src=/path`, `id=b,env=NAME`); `provenance`, `sbom` and `attests` are
+ * ready values of their options.
+ */
+export interface BuildPlan extends Omit<
+  BuildInputs,
+  'secretEnvs' | 'secretFiles' | 'githubToken' | 'skipUnchanged'
+> {
   readonly builder: Builder;
   /** Full references to push (`host/name:tag`). Empty: nothing is pushed. */
   readonly references: readonly string[];
   /** Names under which `load` puts the image. Default: `references`. */
   readonly localReferences?: readonly string[];
-  readonly context: string;
-  readonly file: string;
-  readonly target: string;
-  readonly platforms: readonly string[];
-  readonly buildArgs: readonly string[];
-  readonly buildContexts: readonly string[];
-  /** Ready `--secret` specs (`id=a,src=/path`, `id=b,env=NAME`). */
-  readonly secrets: readonly string[];
-  readonly ssh: readonly string[];
-  readonly network: string;
-  readonly shmSize: string;
-  readonly ulimit: readonly string[];
-  readonly addHosts: readonly string[];
-  readonly allow: readonly string[];
-  readonly cgroupParent: string;
-  readonly pull: boolean;
-  readonly noCache: boolean;
-  readonly noCacheFilters: readonly string[];
   readonly labels: readonly string[];
   readonly annotations: readonly string[];
-  readonly load: boolean;
-  readonly outputs: readonly string[];
-  /** Ready `--attest`/`--provenance`/`--sbom` values. */
-  readonly provenance: string | undefined;
-  readonly sbom: string | undefined;
-  readonly attests: readonly string[];
-  readonly call: string;
   readonly cacheFrom: readonly string[];
   readonly cacheTo: readonly string[];
   readonly metadataFile: string;

@@ -1,15 +1,7 @@
 import type { Builder, BuildPlan, DockerFacts } from '../../src/image/plan.ts';
+import { dockerBuilder, planOf } from '../build-plan.ts';
 
-/** Docker's own BuildKit with the containerd image store. */
-export const dockerBuilder: Builder = {
-  name: 'default',
-  driver: 'docker',
-  pushByDigest: false,
-  cacheExport: true,
-  s3Cache: false,
-  buildkitVersion: undefined,
-  created: false,
-};
+export { dockerBuilder };
 
 export const plainDockerBuilder: Builder = { ...dockerBuilder, cacheExport: false };
 
@@ -33,37 +25,10 @@ export const dockerFacts: DockerFacts = {
 
 /** A build of the checkout that pushes one tag. */
 export function samplePlan(changes: Partial<BuildPlan> = {}): BuildPlan {
-  return {
-    builder: dockerBuilder,
+  return planOf({
     references: ['host.test/team/app:run-7'],
-    context: '.',
-    file: '',
-    target: '',
-    platforms: [],
-    buildArgs: [],
-    buildContexts: [],
-    secrets: [],
-    ssh: [],
-    network: '',
-    shmSize: '',
-    ulimit: [],
-    addHosts: [],
-    allow: [],
-    cgroupParent: '',
-    pull: false,
-    noCache: false,
-    noCacheFilters: [],
-    labels: [],
-    annotations: [],
-    load: false,
-    outputs: [],
-    provenance: undefined,
-    sbom: undefined,
-    attests: [],
     call: 'build',
-    cacheFrom: [],
-    cacheTo: [],
     metadataFile: '/tmp/runner/metadata.json',
     ...changes,
-  };
+  });
 }

@@ -13,7 +13,7 @@ const interpreter: Interpreter = {
 };
 const options = {
   prefix: 'pip',
-  base: '/home/runner/work/_temp/ship-to-ecr-python',
+  base: '/home/runner/_temp/ship-to-ecr-python',
   interpreter,
   requirementsDigest: 'd'.repeat(64),
   installer: 'pip' as const,
