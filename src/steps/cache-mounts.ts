@@ -165,10 +165,11 @@ export async function saveMounts(
     for (const { mount } of record.mounts.filter(({ mount }) => !there.has(mount.id))) {
       outcomes.push({ target: mount.target, outcome: 'unused', bytes: 0 });
     }
-    if (used.length === 0) return outcomes;
     const out = join(place.folder, 'listings');
-    const listing = listDockerfile(used.map(({ mount }) => mount));
-    await smallBuild(listing, `type=local,dest=${out}`, place, namespace, systems);
+    if (used.length > 0) {
+      const listing = listDockerfile(used.map(({ mount }) => mount));
+      await smallBuild(listing, `type=local,dest=${out}`, place, namespace, systems);
+    }
     const changed = [];
     for (const [index, one] of used.entries()) {
       const { target } = one.mount;
