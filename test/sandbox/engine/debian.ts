@@ -14,6 +14,8 @@ const programs = {
   '/usr/bin/tini-static': 'tini',
   '/usr/share/doc/busybox-static': 'busybox-static',
   '/usr/sbin/debootstrap': 'debootstrap',
+  // There on Debian; on Ubuntu it makes Debian's packages trusted.
+  '/usr/share/keyrings/debian-archive-keyring.gpg': 'debian-archive-keyring',
 } as const;
 
 /** Installs what the sandbox needs of the machine's own Debian and is not there yet. */
@@ -34,8 +36,13 @@ export async function ensurePackages(say: Say): Promise<void> {
   });
 }
 
-/** The Debian mirror this machine is set up with, as debootstrap and sources.list want it. */
+/**
+ * The Debian mirror this machine is set up with, as debootstrap and sources.list want it; on Ubuntu the
+ * one that SANDBOX_DEBIAN_MIRROR names.
+ */
 export async function debianMirror(): Promise<string> {
+  const named = process.env['SANDBOX_DEBIAN_MIRROR'] ?? '';
+  if (named !== '') return named;
   const targets = await must('apt-get', [
     'indextargets',
     '--format',
@@ -45,7 +52,7 @@ export async function debianMirror(): Promise<string> {
   const mirror = targets.split('\n').find((uri) => /\/debian\/?$/.test(uri));
   if (mirror !== undefined) return mirror;
   throw new ActionError('No Debian mirror is configured in apt on this machine.', {
-    hint: 'The sandbox unpacks Docker from Debian packages. Start Docker with the containerd image store instead, or use a Debian machine.',
+    hint: 'The sandbox unpacks Docker, a registry and its base images from Debian packages: set SANDBOX_DEBIAN_MIRROR to the address of a Debian mirror, or use a Debian machine.',
   });
 }
 
