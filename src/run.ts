@@ -6,7 +6,8 @@ import type { DeployReport } from './steps/deploy.ts';
 import { openDockerHome } from './steps/docker-home.ts';
 import { openDestination, type Destination } from './steps/destination.ts';
 import { deployFunctions, lookAtFunctions, rehearse } from './steps/functions.ts';
-import { choose, makeImage } from './steps/image.ts';
+import { choose } from './steps/build-image.ts';
+import { makeImage } from './steps/image.ts';
 import { mayMove, openOrder } from './steps/order.ts';
 import { putOwnTags } from './steps/own-tags.ts';
 import { openPython, verify } from './steps/environment.ts';
@@ -75,7 +76,7 @@ async function prepare(parts: Parts, told: Told): Promise<Ready | undefined> {
   );
   const made = later(
     Promise.all([destination, home, builder]).then(([there, docker, chosen]) =>
-      makeImage(job, there, docker, chosen, part, told),
+      makeImage({ job, there, home: docker, chosen, part, told }),
     ),
   );
 
