@@ -35,10 +35,12 @@ test('an index of two platforms with attestations; each function gets its own ch
       annotations: `index:${title}=all ${mark}\nmanifest[linux/arm64]:${title}=arm ${mark}\nindex-descriptor:${title}=d`,
       outputs: 'type=local,dest=out',
       load: 'true',
+      'build-record': 'true',
       'lambda-functions': 'intel:live\ngraviton:live',
     },
   });
   const { outputs, summary } = shipped.main;
+  expect(shipped.left).toContainEqual(expect.stringMatching(/\.dockerbuild$/));
   const loaded = `${outputs['repository']}:run-1`;
   onTestFinished(async () => {
     for (const tag of (outputs['tags'] ?? '').split('\n')) {
