@@ -31,7 +31,7 @@ interface Gated {
 function start(
   world: World,
   inputs: Readonly<Record<string, string>>,
-  cancel?: AbortSignal,
+  { cancel, files = tiny() }: { cancel?: AbortSignal; files?: ReturnType<typeof tiny> } = {},
 ): Gated {
   // GitHub numbers the runs by their events, whichever machine starts first.
   const { id, number, sha } = world.github.addRun();
@@ -45,7 +45,7 @@ function start(
     });
   const ended = world.run({
     run: { id },
-    files: tiny(),
+    files,
     inputs: {
       cache: 'off',
       'lambda-functions': 'backend',
@@ -168,7 +168,7 @@ test('the run before is cancelled while the one before that still pushes: its tu
   await push.reached;
 
   const cancel = new AbortController();
-  const second = start(world, inputs, cancel.signal);
+  const second = start(world, inputs, { cancel: cancel.signal });
   const third = start(world, inputs);
   await Promise.all([pushed(world, second), pushed(world, third), second.open(), third.open()]);
   await Promise.all([second.says(/Waiting for run #1\b/), third.says(/Waiting for run #2\b/)]);
@@ -186,4 +186,25 @@ test('the run before is cancelled while the one before that still pushes: its tu
   if (one === undefined || three === undefined) throw new Error('two runs');
   expect(three.main.log).toContain(`was at ${one.main.outputs['digest']}`);
   expectAt(world, three);
+});
+
+test('a revert that has waited for its turn puts the function back to the image it ran when the wait began', async () => {
+  await using world = await openWorld();
+  await world.lambda.create('backend');
+  const files = tiny();
+  const inputs = { order: 'in-turn' };
+  const original = start(world, inputs, { files });
+  await original.open();
+  const { outputs } = (await succeed(original)).main;
+
+  const between = start(world, inputs);
+  await pushed(world, between);
+  const revert = start(world, inputs, { files });
+  await revert.says(/^Waiting for/);
+  await revert.open();
+  await between.open();
+  await succeed(between);
+  const last = await succeed(revert);
+  expect(last.main.outputs).toMatchObject({ built: 'false', digest: outputs['digest'] });
+  expectAt(world, last);
 });
