@@ -34,11 +34,6 @@ export interface RunContext {
   readonly temp: string;
 }
 
-/** Whether this run may publish at all: pull requests from forks and Dependabot only build. */
-export function mayPublish(context: RunContext): boolean {
-  return !context.fork;
-}
-
 /** Link to this run's attempt, for provenance and messages. */
 export function runUrl(context: RunContext): string {
   return `${context.serverUrl}/${context.repository}/actions/runs/${context.runId}/attempts/${context.runAttempt}`;

@@ -61,7 +61,6 @@ async function main(): Promise<void> {
   }
   try {
     await report(job, told, failure);
-    store.set('finished', failure === undefined);
   } catch (cause) {
     const lost = new ActionError('The outputs and the job summary could not be written.', {
       cause: asError(cause),

@@ -19,8 +19,6 @@ export interface State {
   publish?: unknown;
   /** Deploy: written before the first function is changed; cleared when all are settled. */
   deploy?: unknown;
-  /** Whether main came to its end by itself. */
-  finished?: boolean;
 }
 
 export interface Asked {

@@ -1,18 +1,11 @@
 import { createHash } from 'node:crypto';
 import type { ImageIdentifier } from '@aws-sdk/client-ecr';
 import { ActionError } from '../errors.ts';
+import { MANIFEST_TYPES } from '../image/media-types.ts';
 import { isAwsError } from './aws-errors.ts';
 import type { EcrConnection } from './ecr-connection.ts';
 import { refuseOther } from './ecr-errors.ts';
 import type { Ecr } from './ecr.ts';
-
-/** All formats of an image or index, so that ECR converts nothing. */
-const mediaTypes = [
-  'application/vnd.oci.image.manifest.v1+json',
-  'application/vnd.oci.image.index.v1+json',
-  'application/vnd.docker.distribution.manifest.v2+json',
-  'application/vnd.docker.distribution.manifest.list.v2+json',
-];
 
 /** The reads of the port: which tag is where, and exact manifests. */
 export function readImages({
@@ -30,7 +23,7 @@ export function readImages({
             ...registry,
             repositoryName: repository,
             imageIds,
-            acceptedMediaTypes: mediaTypes,
+            acceptedMediaTypes: [...MANIFEST_TYPES],
           }),
           control,
         ),

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { MANIFEST_TYPES } from '../image/media-types.ts';
 import { systemClock, type Clock } from '../wait.ts';
 import type { Manifest } from './ecr.ts';
 import type { Run } from './process.ts';
@@ -35,12 +36,7 @@ export interface RegistryOptions {
   readonly timeout?: number | undefined;
 }
 
-const manifestTypes = [
-  'application/vnd.oci.image.index.v1+json',
-  'application/vnd.docker.distribution.manifest.list.v2+json',
-  'application/vnd.oci.image.manifest.v1+json',
-  'application/vnd.docker.distribution.manifest.v2+json',
-].join(', ');
+const manifestTypes = MANIFEST_TYPES.join(', ');
 
 // Config blobs have a few kilobytes; nobody should make us read a layer.
 const largestBlob = 8 << 20;

@@ -1,18 +1,13 @@
 import { Undecidable } from '../dockerfile/undecidable.ts';
 
+const known = new Map<string, RegExp>();
+
 /**
- * Whether `name` matches `pattern` by the rule of Go's `path.Match`, which `COPY` and `ADD` use:
- * `*` and `?` stop at slashes, `[a-z]` and `[^a]` are classes, `\` escapes.
+ * `pattern` as a regular expression over the whole path, by the rule of Go's `path.Match`, which `COPY`
+ * and `ADD` use: `*` and `?` stop at slashes, `[a-z]` and `[^a]` are classes, `\` escapes.
  *
  * @throws Undecidable when the pattern is malformed (BuildKit refuses it).
  */
-export function matchGlob(pattern: string, name: string): boolean {
-  return globRegExp(pattern).test(name);
-}
-
-const known = new Map<string, RegExp>();
-
-/** `pattern` as a regular expression over the whole path. */
 export function globRegExp(pattern: string): RegExp {
   const before = known.get(pattern);
   if (before !== undefined) return before;

@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { matchGlob } from '../../../../src/image/content/glob.ts';
+import { globRegExp } from '../../../../src/image/content/glob.ts';
 import { Patterns, readIgnoreFile } from '../../../../src/image/content/patterns.ts';
 import { ContextTree, type Entry } from '../../../../src/image/content/tree.ts';
 import { readDockerfile } from '../../../../src/image/dockerfile/dockerfile.ts';
@@ -33,7 +33,7 @@ function answer({ kind, text, paths = [], env = {}, escape = '\\', options = {} 
     case 'walk':
       return { paths: walk(text, paths) };
     case 'glob':
-      return { hits: paths.map((path) => matchGlob(text, path)) };
+      return { hits: paths.map((path) => globRegExp(text).test(path)) };
     case 'expand': {
       const lookup = (name: string) => env[name];
       return {
