@@ -1,4 +1,5 @@
 import type { Builder, BuildPlan } from '../src/image/plan.ts';
+import type { BuilderInputs } from '../src/inputs/inputs.ts';
 
 /** The docker driver's builder on an engine with the containerd image store. */
 export const dockerBuilder: Builder = {
@@ -47,3 +48,20 @@ export function planOf(change: Partial<BuildPlan> = {}): BuildPlan {
     ...change,
   };
 }
+
+/** The builder's inputs as they are when nothing is asked for. */
+export const plainBuilder: BuilderInputs = {
+  driver: 'auto',
+  builder: '',
+  buildxVersion: '',
+  driverOpts: [],
+  buildkitdFlags: '',
+  buildkitdConfig: '',
+  buildkitdConfigInline: '',
+  endpoint: '',
+  cacert: '',
+  cert: '',
+  key: '',
+  keepState: false,
+  cleanup: true,
+};

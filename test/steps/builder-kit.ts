@@ -5,6 +5,7 @@ import type { BuilderInputs } from '../../src/inputs/inputs.ts';
 import type { BuilderRequest } from '../../src/steps/builder.ts';
 import type { downloadBuildx } from '../../src/systems/buildx-download.ts';
 import { unique, type Bench } from './build-kit.ts';
+import { plainBuilder } from '../build-plan.ts';
 
 export interface BuilderChange {
   readonly driver: BuilderDriver;
@@ -26,22 +27,7 @@ export function builderRequest(
   symlinkSync(join(bench.dockerConfig, 'cli-plugins'), join(folder, 'cli-plugins'));
   return {
     inputs: {
-      builder: {
-        driver: 'auto',
-        builder: '',
-        buildxVersion: '',
-        driverOpts: [],
-        buildkitdFlags: '',
-        buildkitdConfig: '',
-        buildkitdConfigInline: '',
-        endpoint: '',
-        cacert: '',
-        cert: '',
-        key: '',
-        keepState: false,
-        cleanup: true,
-        ...change.inputs,
-      },
+      builder: { ...plainBuilder, ...change.inputs },
       build: { allow: change.allow ?? [] },
     },
     facts: change.facts,

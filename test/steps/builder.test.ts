@@ -14,6 +14,7 @@ import {
 import type { Ended, Run, RunOptions } from '../../src/systems/process.ts';
 import { fakeClock } from '../fake-clock.ts';
 import { collectLog } from '../fake-log.ts';
+import { plainBuilder } from '../build-plan.ts';
 
 let folder = '';
 beforeEach(async () => {
@@ -45,22 +46,7 @@ const request = (
   change: Partial<BuilderRequest> = {},
 ): BuilderRequest => ({
   inputs: {
-    builder: {
-      driver: 'auto',
-      builder: '',
-      buildxVersion: '',
-      driverOpts: [],
-      buildkitdFlags: '',
-      buildkitdConfig: '',
-      buildkitdConfigInline: '',
-      endpoint: '',
-      cacert: '',
-      cert: '',
-      key: '',
-      keepState: false,
-      cleanup: true,
-      ...inputs,
-    },
+    builder: { ...plainBuilder, ...inputs },
     build: { allow: [] },
   },
   facts: {
